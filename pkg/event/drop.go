@@ -1,0 +1,67 @@
+// SPDX-FileCopyrightText: The trapbpf authors
+// SPDX-License-Identifier: Apache-2.0
+
+package event
+
+// Conntrack tells whether a packet had a connection tracking entry.
+type Conntrack uint8
+
+// What was known of a packet's connection tracking entry.
+const (
+	ConntrackUnknown   Conntrack = iota // the kernel has no conntrack field
+	ConntrackNone                       // no entry: untracked or invalid
+	ConntrackPresent                    // an entry was attached
+	ConntrackUntracked                  // marked "notrack" on purpose
+)
+
+// PacketType is the kernel's view of whom a received frame was for (PACKET_*).
+type PacketType uint8
+
+// The packet types of if_packet.h.
+const (
+	PacketHost PacketType = iota
+	PacketBroadcast
+	PacketMulticast
+	PacketOtherHost
+	PacketOutgoing
+)
+
+// Drop is a packet that the kernel threw away (skb:kfree_skb).
+//
+// Drops are counted in the kernel per (namespace, reason, source, destination,
+// device). Not every drop is an event: of each such key the first is, and then at
+// most one in each sampling interval. Count is exact all the same.
+type Drop struct {
+	Header
+	Packet Packet `json:"packet"`
+	// Inner is the packet that an ICMP error quotes.
+	Inner Packet `json:"inner,omitzero"`
+	// Reverse is the last routing lookup on the same CPU, kept only where it
+	// asks for the way back to this packet's source (fib_validate_source).
+	Reverse Lookup `json:"reverse,omitzero"`
+	// Reason is the running kernel's name for it, without SKB_DROP_REASON_.
+	Reason string `json:"reason"`
+	// Location is the address of the code that dropped; Symbol its name where
+	// the kernel shows its symbols.
+	Location uint64 `json:"location,omitempty"`
+	Symbol   string `json:"symbol,omitempty"`
+	// Ifindex and Iface are the packet's device at the drop: the one it came in
+	// by, on the way in.
+	Ifindex   uint32     `json:"ifindex,omitempty"`
+	Iface     string     `json:"iface,omitempty"`
+	DeviceMTU uint32     `json:"device_mtu,omitempty"`
+	EtherType uint16     `json:"ether_type,omitempty"`
+	SourceMAC MAC        `json:"source_mac,omitzero"`
+	Type      PacketType `json:"type,omitempty"`
+	Conntrack Conntrack  `json:"conntrack,omitempty"`
+	// Count is how many drops this key has had since the agent attached, this
+	// one included.
+	Count uint64 `json:"count"`
+	// Sampled is false where this event only brings a newer Count for a key
+	// whose packet was told before; such an event repeats that packet's
+	// addresses but not its other headers.
+	Sampled bool `json:"sampled"`
+}
+
+// Kind implements Event.
+func (*Drop) Kind() Kind { return KindDrop }

@@ -1,0 +1,159 @@
+// SPDX-FileCopyrightText: The trapbpf authors
+// SPDX-License-Identifier: Apache-2.0
+
+package finding
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// Sysctl sets a kernel parameter of the step's namespace: `sysctl -w KEY=VALUE`.
+type Sysctl struct {
+	// Key is in sysctl's own form, dots for slashes; a dot inside an interface
+	// name is written as a slash, as sysctl(8) wants it.
+	Key   string
+	Value string
+}
+
+// RouteOp adds, replaces or deletes a route: `ip [-6] route VERB ...`.
+type RouteOp struct {
+	// Verb is "add", "replace" or "del".
+	Verb        string
+	Destination netip.Prefix // invalid for the default route
+	Gateway     netip.Addr
+	Dev         string
+	Source      netip.Addr
+	Table       uint32 // 0 for main
+	Metric      uint32
+	MTU         uint32
+	AdvMSS      uint32
+	OnLink      bool
+	IPv6        bool // needed for a default route without gateway
+}
+
+// RuleOp adds or deletes a policy rule: `ip [-6] rule VERB from PREFIX table N`.
+type RuleOp struct {
+	Verb     string
+	From     netip.Prefix
+	Priority uint32
+	Table    uint32
+}
+
+// LinkOp sets a link's MTU: `ip link set dev DEV mtu N`.
+type LinkOp struct {
+	Dev string
+	MTU uint32
+}
+
+// NftOp is one nft command, given as nft(8) reads it: `nft 'COMMAND'`.
+type NftOp struct{ Command string }
+
+// FileOp writes a file of the host, whole: how a fix is kept over a reboot.
+type FileOp struct {
+	Path    string
+	Content string
+}
+
+// Command is a line for a person: it looks or advises. The agent never runs it.
+type Command struct{ Line string }
+
+func (Sysctl) sealedOp()  {}
+func (RouteOp) sealedOp() {}
+func (RuleOp) sealedOp()  {}
+func (LinkOp) sealedOp()  {}
+func (NftOp) sealedOp()   {}
+func (FileOp) sealedOp()  {}
+func (Command) sealedOp() {}
+
+// SysctlKey joins a key's parts, which may be interface names with dots in them.
+func SysctlKey(parts ...string) string {
+	escaped := make([]string, len(parts))
+	for i, part := range parts {
+		escaped[i] = strings.ReplaceAll(part, ".", "/")
+	}
+	return strings.Join(escaped, ".")
+}
+
+// Shell implements Op.
+func (s Sysctl) Shell() string { return "sysctl -w " + quote(s.Key+"="+s.Value) }
+
+// Shell implements Op.
+func (r RouteOp) Shell() string {
+	words := append(ipCommand(r.family6()), "route", r.Verb, destination(r.Destination))
+	words = appendAddr(words, "via", r.Gateway)
+	words = appendWord(words, "dev", r.Dev)
+	words = appendAddr(words, "src", r.Source)
+	words = appendNumber(words, "table", r.Table)
+	words = appendNumber(words, "metric", r.Metric)
+	words = appendNumber(words, "mtu", r.MTU)
+	words = appendNumber(words, "advmss", r.AdvMSS)
+	if r.OnLink {
+		words = append(words, "onlink")
+	}
+	return strings.Join(words, " ")
+}
+
+func (r RouteOp) family6() bool {
+	return r.IPv6 || r.Gateway.Is6() || r.Destination.IsValid() && r.Destination.Addr().Is6()
+}
+
+// Shell implements Op.
+func (r RuleOp) Shell() string {
+	words := append(ipCommand(r.From.Addr().Is6()), "rule", r.Verb, "from", r.From.String())
+	words = appendNumber(words, "table", r.Table)
+	words = appendNumber(words, "priority", r.Priority)
+	return strings.Join(words, " ")
+}
+
+// Shell implements Op.
+func (l LinkOp) Shell() string {
+	return "ip link set dev " + quote(l.Dev) + " mtu " + strconv.FormatUint(uint64(l.MTU), 10)
+}
+
+// Shell implements Op.
+func (n NftOp) Shell() string { return "nft " + quote(n.Command) }
+
+// Shell implements Op.
+func (f FileOp) Shell() string {
+	return "printf %s " + quote(f.Content) + " > " + quote(f.Path)
+}
+
+// Shell implements Op.
+func (c Command) Shell() string { return c.Line }
+
+func ipCommand(six bool) []string {
+	if six {
+		return []string{"ip", "-6"}
+	}
+	return []string{"ip"}
+}
+
+func destination(prefix netip.Prefix) string {
+	if !prefix.IsValid() {
+		return "default"
+	}
+	return prefix.String()
+}
+
+func appendAddr(words []string, key string, addr netip.Addr) []string {
+	if !addr.IsValid() {
+		return words
+	}
+	return append(words, key, addr.String())
+}
+
+func appendWord(words []string, key, value string) []string {
+	if value == "" {
+		return words
+	}
+	return append(words, key, quote(value))
+}
+
+func appendNumber(words []string, key string, n uint32) []string {
+	if n == 0 {
+		return words
+	}
+	return append(words, key, strconv.FormatUint(uint64(n), 10))
+}
