@@ -79,13 +79,19 @@ type PortUse struct {
 	AllTimeWait uint32 `json:"all_time_wait"`
 	// Untold counts sockets that found no room in the aggregation.
 	Untold uint32 `json:"untold,omitempty"`
+	// Listening are the namespace's listening ports, ascending, at most
+	// PortUseListening: what a wider ephemeral range must not collide with.
+	Listening []uint16 `json:"listening,omitempty"`
 	// Overflows is TcpExt's TCPTimeWaitOverflow: TIME_WAITs refused since the
 	// namespace was made.
 	Overflows uint64 `json:"overflows"`
 }
 
-// PortUseRows bounds PortUse.Rows and PortUse.Sources.
-const PortUseRows = 32
+// Bounds of PortUse's lists: Rows and Sources, and Listening.
+const (
+	PortUseRows      = 32
+	PortUseListening = 128
+)
 
 // PortUseRow is one destination's share of the ephemeral ports.
 type PortUseRow struct {
