@@ -31,7 +31,7 @@ func (e *Engine) describe(l *life, action finding.Action) finding.Finding {
 		Inode: uint32(key.Netns),
 		Name:  e.facts.Namespace(key.Netns).Name.Name,
 	}}
-	l.detector.Describe(key, &f)
+	l.detector.Describe(key, e.facts, &f)
 	f.ID, f.Trap, f.Cause = l.id, l.detector.Trap(), key.Cause
 	f.Status, f.Severity = l.last.Status, l.last.Severity
 	if action == finding.Closed {
@@ -72,4 +72,3 @@ func (e *Engine) host() finding.Host {
 		AgentVersion: h.Version,
 	}
 }
-

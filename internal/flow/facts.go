@@ -22,8 +22,8 @@ const (
 type Facts struct {
 	Host       event.Host
 	Clock      event.Tick
-	namespaces *table[event.Netns, *Namespace]
-	processes  *table[uint32, *event.Process]
+	namespaces *Table[event.Netns, *Namespace]
+	processes  *Table[uint32, *event.Process]
 	// Losses are the newest count per kind lost.
 	losses map[event.Kind]event.Time
 }
@@ -39,8 +39,8 @@ type Namespace struct {
 // NewFacts gives empty tables.
 func NewFacts() *Facts {
 	return &Facts{
-		namespaces: newTable[event.Netns, *Namespace](maxNamespaces),
-		processes:  newTable[uint32, *event.Process](maxProcesses),
+		namespaces: NewTable[event.Netns, *Namespace](maxNamespaces),
+		processes:  NewTable[uint32, *event.Process](maxProcesses),
 		losses:     map[event.Kind]event.Time{},
 	}
 }
@@ -56,7 +56,7 @@ func (f *Facts) Take(e event.Event) {
 		f.takeNamespace(e)
 	case *event.Process:
 		kept := *e
-		f.processes.put(e.PID, &kept)
+		f.processes.Put(e.PID, &kept)
 	case *event.Loss:
 		f.losses[e.Of] = e.Time
 	case *event.Routing:
@@ -73,24 +73,24 @@ func (f *Facts) Take(e event.Event) {
 
 func (f *Facts) takeNamespace(e *event.Namespace) {
 	if e.Gone {
-		f.namespaces.drop(e.Netns)
+		f.namespaces.Drop(e.Netns)
 		return
 	}
 	f.namespace(e.Netns).Name = *e
 }
 
 func (f *Facts) namespace(id event.Netns) *Namespace {
-	if known, ok := f.namespaces.get(id); ok {
+	if known, ok := f.namespaces.Get(id); ok {
 		return known
 	}
 	made := &Namespace{}
-	f.namespaces.put(id, made)
+	f.namespaces.Put(id, made)
 	return made
 }
 
 // Namespace gives what is known of a namespace: never nil, perhaps empty.
 func (f *Facts) Namespace(id event.Netns) *Namespace {
-	if known, ok := f.namespaces.get(id); ok {
+	if known, ok := f.namespaces.Get(id); ok {
 		return known
 	}
 	return &Namespace{}
@@ -98,7 +98,7 @@ func (f *Facts) Namespace(id event.Netns) *Namespace {
 
 // Process gives what is known of a process, nil where nothing is.
 func (f *Facts) Process(pid uint32) *event.Process {
-	known, _ := f.processes.get(pid)
+	known, _ := f.processes.Get(pid)
 	return known
 }
 
@@ -109,4 +109,4 @@ func (f *Facts) LostSince(kind event.Kind, since event.Time) bool {
 }
 
 // Forgotten counts entries that were pushed out of a full table.
-func (f *Facts) Forgotten() uint64 { return f.namespaces.evicted + f.processes.evicted }
+func (f *Facts) Forgotten() uint64 { return f.namespaces.Evicted() + f.processes.Evicted() }

@@ -5,8 +5,9 @@ package flow
 
 import "container/list"
 
-// table is a map of bounded size that forgets the entry least lately put.
-type table[K comparable, V any] struct {
+// Table is a map of bounded size that forgets the entry least lately put. It keeps
+// the order of the puts, so that walking it is deterministic.
+type Table[K comparable, V any] struct {
 	limit   int
 	entries map[K]*list.Element
 	order   *list.List // front is newest
@@ -18,11 +19,13 @@ type entry[K comparable, V any] struct {
 	value V
 }
 
-func newTable[K comparable, V any](limit int) *table[K, V] {
-	return &table[K, V]{limit: limit, entries: map[K]*list.Element{}, order: list.New()}
+// NewTable gives an empty table for at most limit entries.
+func NewTable[K comparable, V any](limit int) *Table[K, V] {
+	return &Table[K, V]{limit: limit, entries: map[K]*list.Element{}, order: list.New()}
 }
 
-func (t *table[K, V]) get(key K) (V, bool) {
+// Get gives the entry of a key, without making it newer.
+func (t *Table[K, V]) Get(key K) (V, bool) {
 	at, ok := t.entries[key]
 	if !ok {
 		var none V
@@ -31,7 +34,8 @@ func (t *table[K, V]) get(key K) (V, bool) {
 	return at.Value.(*entry[K, V]).value, true
 }
 
-func (t *table[K, V]) put(key K, value V) {
+// Put sets the entry of a key and makes it the newest.
+func (t *Table[K, V]) Put(key K, value V) {
 	if at, ok := t.entries[key]; ok {
 		at.Value.(*entry[K, V]).value = value
 		t.order.MoveToFront(at)
@@ -43,15 +47,32 @@ func (t *table[K, V]) put(key K, value V) {
 	t.entries[key] = t.order.PushFront(&entry[K, V]{key, value})
 }
 
-func (t *table[K, V]) forgetOldest() {
+func (t *Table[K, V]) forgetOldest() {
 	oldest := t.order.Back()
-	t.drop(oldest.Value.(*entry[K, V]).key)
+	t.Drop(oldest.Value.(*entry[K, V]).key)
 	t.evicted++
 }
 
-func (t *table[K, V]) drop(key K) {
+// Drop removes the entry of a key, where there is one.
+func (t *Table[K, V]) Drop(key K) {
 	if at, ok := t.entries[key]; ok {
 		t.order.Remove(at)
 		delete(t.entries, key)
 	}
 }
+
+// All walks the values, least lately put first. The table must not change
+// meanwhile.
+func (t *Table[K, V]) All(yield func(V) bool) {
+	for at := t.order.Back(); at != nil; at = at.Prev() {
+		if !yield(at.Value.(*entry[K, V]).value) {
+			return
+		}
+	}
+}
+
+// Len counts the entries.
+func (t *Table[K, V]) Len() int { return len(t.entries) }
+
+// Evicted counts entries that were pushed out because the table was full.
+func (t *Table[K, V]) Evicted() uint64 { return t.evicted }

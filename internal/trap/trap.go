@@ -29,7 +29,7 @@ type Detector interface {
 	// Describe writes all that the finding says, from the tables and from what the
 	// detector kept for the key. The engine calls it only when a record is due.
 	// Identity, life-cycle and time fields are the engine's and left alone.
-	Describe(k Key, f *finding.Finding)
+	Describe(k Key, facts *flow.Facts, f *finding.Finding)
 	// Forget drops what was kept for a key: its finding is closed.
 	Forget(k Key)
 }

@@ -1,0 +1,162 @@
+// SPDX-FileCopyrightText: The trapbpf authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package asymmetric knows the asymmetric-routing trap: packets that come in where
+// they should not, and are thrown away for it.
+//
+// The kernel drops a packet in strict reverse-path mode when the route back to its
+// source leaves by another interface than it came in by (RFC 3704 section 2.2,
+// fib_validate_source). It makes that lookup directly before the drop, on the same
+// CPU, so the lookup kept with the drop names the interface that the kernel
+// expected: nothing is guessed. A martian is different and said so: a source that
+// is impossible wherever it comes in.
+//
+// Innocent: frames that were not for this host alone (broadcast, multicast, ARP),
+// multicast sources, a single martian that strayed in.
+package asymmetric
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/trapbpf/trapbpf/internal/flow"
+	"github.com/trapbpf/trapbpf/internal/trap"
+	"github.com/trapbpf/trapbpf/pkg/event"
+	"github.com/trapbpf/trapbpf/pkg/finding"
+)
+
+// The causes.
+const (
+	RPFilterStrict finding.Cause = "rp-filter-strict"
+	MartianSource  finding.Cause = "martian-source"
+)
+
+// Bounds and periods.
+const (
+	maxGroups = 1024
+	maxCounts = 16384
+	// factsWait is how long a verdict waits for the host's answers: the record is
+	// to be out within a second of the first drop.
+	factsWait = 500 * time.Millisecond
+	// recheckEvery is how often the setting behind an open finding is read again.
+	recheckEvery = 2 * time.Second
+	// mendedAfter is how long no drop must follow a mended setting.
+	mendedAfter = 2 * time.Second
+	// martianDrops is how many drops make a martian worth a word: fewer are
+	// strays, and nothing that an operator could act on.
+	martianDrops = 3
+)
+
+// Detector knows the trap.
+type Detector struct {
+	counts *flow.Counts[dropKey]
+	groups *flow.Table[trap.Key, *group]
+}
+
+// dropKey is the kernel's key of a drop counter.
+type dropKey struct {
+	netns               event.Netns
+	reason              string
+	source, destination netip.Addr
+	ifindex             uint32
+}
+
+// New gives a detector that has seen nothing.
+func New() *Detector {
+	return &Detector{
+		counts: flow.NewCounts[dropKey](maxCounts),
+		groups: flow.NewTable[trap.Key, *group](maxGroups),
+	}
+}
+
+var _ trap.Detector = (*Detector)(nil)
+
+// Trap implements trap.Detector.
+func (*Detector) Trap() finding.Trap { return finding.AsymmetricRouting }
+
+// Needs implements trap.Detector.
+func (*Detector) Needs() []trap.Need {
+	return []trap.Need{
+		{Sight: "drop", Vital: true, Without: "no drop is seen, so no cause is"},
+		{Sight: "fib", Without: "the route back is asked from outside the kernel's own lookup: weaker evidence"},
+	}
+}
+
+// Observe implements trap.Detector.
+func (d *Detector) Observe(e event.Event, desk trap.Desk) {
+	switch e := e.(type) {
+	case *event.Drop:
+		d.observeDrop(e, desk)
+	case *event.Routing:
+		d.judgeNetns(e.Netns, e.Time, desk)
+	case *event.RouteBack:
+		d.takeRouteBack(e, desk)
+	}
+}
+
+func (d *Detector) observeDrop(e *event.Drop, desk trap.Desk) {
+	cause, ok := classify(e)
+	if !ok {
+		return
+	}
+	key := dropKey{e.Netns, e.Reason, e.Packet.Source.Addr(), e.Packet.Destination.Addr(), e.Ifindex}
+	if !e.Sampled && !d.counts.Known(key) {
+		return // its packet was not seen yet: a sample with the full count follows
+	}
+	fresh := d.counts.Advance(key, e.Count, e.Time)
+	if fresh == 0 || innocent(e, desk.Facts()) {
+		return
+	}
+	g := d.group(trap.Key{Cause: cause, Netns: e.Netns, Subject: subject(cause, e)}, e)
+	g.take(e, fresh)
+	g.ask(e.Time, desk)
+	g.judge(e.Time, desk)
+}
+
+func (d *Detector) group(key trap.Key, e *event.Drop) *group {
+	g, ok := d.groups.Get(key)
+	if !ok {
+		g = newGroup(key, e)
+	}
+	d.groups.Put(key, g)
+	return g
+}
+
+func (d *Detector) judgeNetns(id event.Netns, now event.Time, desk trap.Desk) {
+	for g := range d.groups.All {
+		if g.key.Netns == id {
+			g.judge(now, desk)
+		}
+	}
+}
+
+func (d *Detector) takeRouteBack(e *event.RouteBack, desk trap.Desk) {
+	for g := range d.groups.All {
+		if g.key.Netns == e.Netns && g.first.Packet.Source.Addr() == e.To {
+			kept := *e
+			g.back = &kept
+			g.judge(e.Time, desk)
+		}
+	}
+}
+
+// Tick implements trap.Detector.
+func (d *Detector) Tick(now event.Time, desk trap.Desk) {
+	for g := range d.groups.All {
+		g.judge(now, desk)
+		if !desk.Open(g.key) {
+			continue
+		}
+		if now.Sub(g.asked) >= recheckEvery {
+			g.asked = 0
+			g.ask(now, desk)
+		}
+		if reason, ok := g.mended(now, desk.Facts()); ok {
+			desk.Mend(g.key, now, reason)
+			return // the table changed: the others wait for the next tick
+		}
+	}
+}
+
+// Forget implements trap.Detector.
+func (d *Detector) Forget(k trap.Key) { d.groups.Drop(k) }
