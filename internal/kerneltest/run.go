@@ -1,0 +1,80 @@
+// SPDX-FileCopyrightText: The trapbpf authors
+// SPDX-License-Identifier: Apache-2.0
+
+package kerneltest
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Do runs f inside the namespace, on a thread of its own. Sockets made in f stay
+// in the namespace; goroutines started by f do not.
+func (n *Netns) Do(t testing.TB, f func() error) {
+	t.Helper()
+	if err := n.Try(f); err != nil {
+		t.Fatalf("inside %s: %v", n.Name, err)
+	}
+}
+
+// Try is Do for callers that expect an error.
+func (n *Netns) Try(f func() error) error {
+	return onFreshThread(func() error {
+		if err := enter(n.Path); err != nil {
+			return err
+		}
+		return f()
+	})
+}
+
+func enter(path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if err := unix.Setns(int(file.Fd()), unix.CLONE_NEWNET); err != nil {
+		return fmt.Errorf("enter %s: %w", path, err)
+	}
+	return nil
+}
+
+// Run runs a command inside the namespace and fails the test if it fails.
+func (n *Netns) Run(t testing.TB, name string, args ...string) {
+	t.Helper()
+	n.Do(t, func() error {
+		out, err := exec.Command(name, args...).CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, out)
+		}
+		return nil
+	})
+}
+
+// Sysctl sets a parameter under /proc/sys/net of the namespace, by its path.
+func (n *Netns) Sysctl(t testing.TB, path, value string) {
+	t.Helper()
+	n.Do(t, func() error { return os.WriteFile("/proc/sys/net/"+path, []byte(value), 0o644) })
+}
+
+// Within waits until done gives true, and fails the test with what was awaited
+// if that takes longer than limit.
+func Within(t testing.TB, limit time.Duration, what string, done func() bool) {
+	t.Helper()
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
+	deadline := time.After(limit)
+	for !done() {
+		select {
+		case <-deadline:
+			t.Fatalf("not within %v: %s", limit, what)
+		case <-poll.C:
+		}
+	}
+}
