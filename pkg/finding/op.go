@@ -115,9 +115,26 @@ func (l LinkOp) Shell() string {
 // Shell implements Op.
 func (n NftOp) Shell() string { return "nft " + quote(n.Command) }
 
-// Shell implements Op.
+// Shell implements Op. Each line of the content is one argument, so that the
+// command is one line itself, whatever it writes.
 func (f FileOp) Shell() string {
-	return "printf %s " + quote(f.Content) + " > " + quote(f.Path)
+	lines := strings.Split(f.Content, "\n")
+	last := len(lines) - 1
+	if lines[last] == "" && last > 0 {
+		return printLines(lines[:last]) + " > " + quote(f.Path)
+	}
+	if last == 0 {
+		return "printf %s " + quote(f.Content) + " > " + quote(f.Path)
+	}
+	return "{ " + printLines(lines[:last]) + "; printf %s " + quote(lines[last]) + "; } > " + quote(f.Path)
+}
+
+func printLines(lines []string) string {
+	quoted := make([]string, len(lines))
+	for i, line := range lines {
+		quoted[i] = quote(line)
+	}
+	return `printf '%s\n' ` + strings.Join(quoted, " ")
 }
 
 // Shell implements Op.

@@ -8,6 +8,9 @@ import "strings"
 // plain are the bytes that no POSIX shell treats specially in any position.
 const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,@%+"
 
+// Quote gives a word as POSIX shell reads it back unchanged.
+func Quote(word string) string { return quote(word) }
+
 // quote gives a word as POSIX shell reads it back unchanged (XCU 2.2.2: nothing
 // is special between single quotes).
 func quote(word string) string {
