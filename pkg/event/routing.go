@@ -31,7 +31,8 @@ type Interface struct {
 	Up       bool           `json:"up"`
 	Prefixes []netip.Prefix `json:"prefixes,omitempty"`
 	// RPFilter is the interface's own setting, Effective what the kernel uses:
-	// max(all, own) (ip-sysctl.rst, IN_DEV_RPFILTER).
+	// max(all, own) (ip-sysctl.rst, IN_DEV_RPFILTER). The three switches are told
+	// as the kernel uses them: set by the interface or by all.
 	RPFilter     int  `json:"rp_filter"`
 	Effective    int  `json:"effective"`
 	AcceptLocal  bool `json:"accept_local,omitempty"`

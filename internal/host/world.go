@@ -1,0 +1,78 @@
+// SPDX-FileCopyrightText: The trapbpf authors
+// SPDX-License-Identifier: Apache-2.0
+
+package host
+
+import (
+	"net/netip"
+	"os"
+
+	"github.com/trapbpf/trapbpf/pkg/event"
+	"golang.org/x/sys/unix"
+)
+
+// World is all that Host knows of the outside. The functions in the second group
+// speak of the namespace that the calling thread is in: Host calls them in Inside.
+type World struct {
+	// ReadFile gives a file's content. Names in dir are what List gives, in no order.
+	ReadFile func(path string) ([]byte, error)
+	List     func(dir string) ([]string, error)
+	// Inode gives the inode of the network namespace behind a file, and an error
+	// where the file is something else.
+	Inode func(path string) (event.Netns, error)
+	// Inside runs do in the namespace behind path, which must have that inode, else
+	// ErrGone. The path "" is the agent's own namespace.
+	Inside func(path string, id event.Netns, do func() error) error
+	// Now is the time since boot.
+	Now func() event.Time
+
+	// Links gives the devices with their addresses and their *own* IPv4 settings.
+	Links func() ([]event.Interface, error)
+	// Defaults gives the default routes of every table, both families; name turns
+	// an interface index into its name.
+	Defaults func(name func(index uint32) string) ([]event.Route, error)
+	// Rules gives the policy rules beside those every namespace has.
+	Rules func() ([]string, error)
+	// RouteBack asks the kernel by which route it would send to To, from From
+	// where that is valid. Its error is the kernel's answer.
+	RouteBack func(to, from netip.Addr) (event.Route, error)
+
+	// Walk counts who holds the ports from low to high, in the namespace behind
+	// path. Nil where the agent has no such sight.
+	Walk func(path string, id event.Netns, low, high uint16) (*event.PortUse, error)
+	// Process tells who a process is. Nil leaves all but the PID out.
+	Process func(pid uint32) event.Process
+}
+
+// Real gives the running host, without Walk and Process: they belong to rooms
+// that stand after this one, so that the agent fills them in.
+func Real() World {
+	return World{
+		ReadFile:  os.ReadFile,
+		List:      list,
+		Inode:     Inode,
+		Inside:    Inside,
+		Now:       now,
+		Links:     links,
+		Defaults:  defaults,
+		Rules:     rules,
+		RouteBack: routeBack,
+	}
+}
+
+func list(dir string) ([]string, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // only read
+	return f.Readdirnames(-1)
+}
+
+func now() event.Time {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
+		return 0 // cannot be: the clock is there since Linux 2.6.39
+	}
+	return event.Time(ts.Nano())
+}
