@@ -33,9 +33,14 @@ func (p Place) Do(op finding.Op, does, risk string) finding.Step {
 	return finding.Step{Op: op, Enter: p.Enter, Does: does, Risk: risk}
 }
 
-// Look makes a step of a command that a person runs in this place.
+// Look makes a step of a command that a person runs in this place. Each argument
+// fills a %s and is quoted for the shell where it must be.
 func (p Place) Look(does, format string, args ...any) finding.Step {
-	return finding.Step{Op: finding.Command{Line: fmt.Sprintf(format, args...)}, Enter: p.Enter, Does: does}
+	quoted := make([]any, len(args))
+	for i, arg := range args {
+		quoted[i] = finding.Quote(fmt.Sprint(arg))
+	}
+	return finding.Step{Op: finding.Command{Line: fmt.Sprintf(format, quoted...)}, Enter: p.Enter, Does: does}
 }
 
 // Note makes a step of a remark: a shell comment, so that a pasted list still runs.
