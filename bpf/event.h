@@ -61,7 +61,7 @@ struct tb_owner {
 	__u64 cgroup;
 	__u32 pid; /* thread group */
 	__u32 pad;
-	char comm[TB_NAME];
+	__u8 comm[TB_NAME];
 };
 
 struct tb_packet {
@@ -84,7 +84,7 @@ struct tb_packet {
 struct tb_lookup {
 	__u8 source[TB_ADDR];
 	__u8 destination[TB_ADDR];
-	char iface[TB_NAME];
+	__u8 iface[TB_NAME];
 	__u32 ifindex;
 	__s32 error;
 	__u32 table;
@@ -106,7 +106,7 @@ struct tb_drop {
 	__u16 ether_type;
 	__u8 type;
 	__u8 conntrack;
-	char iface[TB_NAME];
+	__u8 iface[TB_NAME];
 	__u8 source_mac[6];
 	__u8 pad[2];
 };
@@ -128,7 +128,7 @@ struct tb_drop_row {
 	__u16 ether_type;
 	__u8 type;
 	__u8 conntrack;
-	char iface[TB_NAME];
+	__u8 iface[TB_NAME];
 };
 
 struct tb_failure {

@@ -1,0 +1,227 @@
+// SPDX-FileCopyrightText: The trapbpf authors
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+
+/*
+ * drop: packets that the kernel throws away for a reason that some trap is about.
+ *
+ * While nothing is wrong this hook runs a few times a second; when something is, it
+ * runs as often as packets come. So drops are counted here, one row for each
+ * (namespace, reason, source, destination, device), and only the first of a row
+ * and then one in each sampling interval becomes a sample. The rows' counts are
+ * exact; user space reads them when they moved.
+ */
+#include "kernel.h"
+#include "compat.h"
+#include "emit.h"
+#include "flow.h"
+#include "fib.h"
+
+#define TB_REASONS 512   /* 6.18 knows 128 core reasons */
+#define TB_ROWS 16384    /* rows in full detail: 2.5 MB */
+#define TB_OVERFLOW 1024 /* (namespace, reason) pairs when those are used up */
+
+/*
+ * What each reason of the running kernel means to us; 0: nothing. User space fills
+ * it by name from the kernel's BTF before the program is loaded, as numbers differ
+ * from kernel to kernel.
+ */
+const volatile __u8 cfg_reasons[TB_REASONS] = {};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, struct tb_drop_key);
+	__type(value, struct tb_drop_row);
+	__uint(max_entries, TB_ROWS);
+} drop_rows SEC(".maps");
+
+/* Keyed alike, but with addresses and device zero. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, struct tb_drop_key);
+	__type(value, struct tb_drop_row);
+	__uint(max_entries, TB_OVERFLOW);
+} drop_overflow SEC(".maps");
+
+/* One drop on its way through this file. */
+struct tb_dropping {
+	struct sk_buff *skb;
+	struct net_device *dev;
+	__u64 location;
+	__u64 now;
+};
+
+static __always_inline bool tb_matters(__u32 reason)
+{
+	return reason < TB_REASONS && cfg_reasons[reason];
+}
+
+/*
+ * The namespace of the device, else of the socket. On a socket's queues skb->dev
+ * is scratch space: a read through it gives 0 then, which is no namespace.
+ */
+static __always_inline __u32 tb_skb_netns(struct sk_buff *skb, struct net_device *dev)
+{
+	__u32 netns = BPF_CORE_READ(dev, nd_net.net, ns.inum);
+	struct sock *sk;
+
+	if (netns)
+		return netns;
+	sk = BPF_CORE_READ(skb, sk);
+	return sk ? tb_socket_netns(sk) : 0;
+}
+
+static __always_inline void tb_row_describe(struct tb_drop_row *row, const struct tb_dropping *d)
+{
+	row->device_mtu = BPF_CORE_READ(d->dev, mtu);
+	row->type = BPF_CORE_READ_BITFIELD_PROBED(d->skb, pkt_type);
+	row->conntrack = tb_conntrack_of(d->skb);
+	BPF_CORE_READ_INTO(&row->iface, d->dev, name);
+}
+
+/* The row of a key, made if need be; NULL when the map is full. Whoever loses the
+ * race to make it finds the winner's. */
+static __always_inline struct tb_drop_row *tb_row(const struct tb_drop_key *key,
+						  const struct tb_dropping *d)
+{
+	struct tb_drop_row fresh = {}, *row;
+
+	row = bpf_map_lookup_elem(&drop_rows, key);
+	if (row)
+		return row;
+	tb_row_describe(&fresh, d);
+	bpf_map_update_elem(&drop_rows, key, &fresh, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&drop_rows, key);
+}
+
+/* The map is full: the detail is lost, the total is not. */
+static __always_inline void tb_overflow(struct tb_drop_key *key, __u64 now)
+{
+	struct tb_drop_row fresh = {}, *row;
+
+	tb_lost(TB_KIND_DROP, TB_STAGE_MAP);
+	__builtin_memset(key->source, 0, TB_ADDR);
+	__builtin_memset(key->destination, 0, TB_ADDR);
+	key->ifindex = 0;
+	row = bpf_map_lookup_elem(&drop_overflow, key);
+	if (!row) {
+		bpf_map_update_elem(&drop_overflow, key, &fresh, BPF_NOEXIST);
+		row = bpf_map_lookup_elem(&drop_overflow, key);
+	}
+	if (!row)
+		return;
+	__sync_fetch_and_add(&row->count, 1);
+	row->last = now;
+}
+
+/* Attaches this CPU's last lookup if it asked for the way back to this source. */
+static __always_inline void tb_reverse(const struct tb_drop_key *key, struct tb_lookup *reverse)
+{
+	struct tb_last *last = tb_last_lookup();
+
+	if (!last || !last->family || !tb_same_addr(last->destination, key->source) ||
+	    !tb_same_addr(last->source, key->destination))
+		return;
+	__builtin_memcpy(reverse->source, last->source, TB_ADDR);
+	__builtin_memcpy(reverse->destination, last->destination, TB_ADDR);
+	reverse->error = last->error;
+	reverse->table = last->table;
+	reverse->mark = last->mark;
+	reverse->family = last->family;
+	if (last->error || !last->device)
+		return;
+	reverse->ifindex = BPF_CORE_READ(last->device, ifindex);
+	BPF_CORE_READ_INTO(&reverse->iface, last->device, name);
+}
+
+/* The EtherType behind VLAN tags, to tell ARP and non-IP apart. */
+static __always_inline __u16 tb_ether_type(struct sk_buff *skb)
+{
+	struct tb_cursor cursor;
+
+	tb_open(skb, &cursor);
+	return cursor.ether_type;
+}
+
+static __always_inline void tb_sample(const struct tb_drop_key *key, const struct tb_drop_row *row,
+				      const struct tb_dropping *d)
+{
+	struct tb_packet packet = {}, inner = {};
+	struct tb_drop *drop = tb_reserve(TB_KIND_DROP, sizeof(*drop));
+
+	if (!drop)
+		return;
+	__builtin_memset(drop, 0, sizeof(*drop));
+	tb_begin(&drop->header, TB_KIND_DROP, key->netns, d->now);
+	tb_read_flow(d->skb, &packet, &inner);
+	drop->packet = packet;
+	drop->inner = inner;
+	tb_reverse(key, &drop->reverse);
+	drop->location = d->location;
+	drop->count = row->count;
+	drop->reason = key->reason;
+	drop->ifindex = key->ifindex;
+	drop->device_mtu = row->device_mtu;
+	drop->ether_type = tb_ether_type(d->skb);
+	drop->type = row->type;
+	drop->conntrack = tb_conntrack_of(d->skb);
+	__builtin_memcpy(drop->iface, row->iface, TB_NAME);
+	tb_read_mac(d->skb, d->dev, drop->source_mac);
+	bpf_ringbuf_submit(drop, 0);
+}
+
+static __always_inline int tb_dropped(struct sk_buff *skb, __u64 location, __u32 reason)
+{
+	struct tb_dropping d = {.skb = skb, .location = location};
+	struct tb_drop_key key = {.reason = reason};
+	struct tb_drop_row *row;
+
+	if (!tb_matters(reason))
+		return 0;
+	d.dev = BPF_CORE_READ(skb, dev);
+	key.netns = tb_skb_netns(skb, d.dev);
+	if (!tb_watched(key.netns))
+		return 0;
+	d.now = bpf_ktime_get_boot_ns();
+	key.ifindex = BPF_CORE_READ(d.dev, ifindex);
+	tb_read_ends(skb, key.source, key.destination);
+	tb_saw(TB_SEEN_DROP);
+	row = tb_row(&key, &d);
+	if (!row) {
+		tb_overflow(&key, d.now);
+		return 0;
+	}
+	__sync_fetch_and_add(&row->count, 1);
+	row->last = d.now;
+	if (tb_due(&row->sampled, d.now))
+		tb_sample(&key, row, &d);
+	return 0;
+}
+
+/*
+ * kfree_skb is where the kernel frees a packet that did not arrive (consume_skb is
+ * for those that did). The tracepoint is as old as drop monitoring (2.6.30); the
+ * reason came with 5.17 (c504e5c2f964), and since 6.11 a receiving socket follows
+ * it. It runs 0 to 330 times a second on a healthy host, for each packet of a flood.
+ * The row is loaded only where the tracepoint has a reason: so ctx[2] is there.
+ */
+SEC("tp_btf/kfree_skb")
+int tb_drop_packet(__u64 *ctx)
+{
+	return tb_dropped((struct sk_buff *)ctx[0], ctx[1], ctx[2]);
+}
+
+/* The same without the verifier's knowledge of the arguments' types. */
+SEC("raw_tp/kfree_skb")
+int tb_drop_packet_raw(__u64 *ctx)
+{
+	return tb_dropped((struct sk_buff *)ctx[0], ctx[1], ctx[2]);
+}
+
+/* The same by the tracepoint's record, which the kernel must first fill in. */
+SEC("tracepoint/skb/kfree_skb")
+int tb_drop_packet_classic(struct trace_event_raw_kfree_skb *ctx)
+{
+	return tb_dropped(ctx->skbaddr, (__u64)ctx->location, tb_reason_of(ctx));
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

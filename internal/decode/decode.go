@@ -1,0 +1,96 @@
+// SPDX-FileCopyrightText: The trapbpf authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package decode turns the kernel's samples and map rows into events, by a
+// size-checked copy: no reflection, no allocation once names are known.
+package decode
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"github.com/trapbpf/trapbpf/internal/wire"
+	"github.com/trapbpf/trapbpf/pkg/event"
+)
+
+// ErrMalformed is wrapped by every error of Decode.
+var ErrMalformed = errors.New("malformed sample")
+
+// Names are the kernel's words for numbers. Both functions are called for each
+// event that has such a number, and must not block.
+type Names struct {
+	// Reason names a drop reason, without its prefix.
+	Reason func(uint32) string
+	// Symbol names a code address, "" where it is unknown.
+	Symbol func(uint64) string
+}
+
+// Decoder makes events. Each method returns a pointer into the decoder that is
+// valid until the next call of any method. Not for use by several goroutines at
+// once.
+type Decoder struct {
+	names    Names
+	strings  interner
+	drop     event.Drop
+	failure  event.PortFailure
+	pressure event.PortPressure
+	sample   struct {
+		header  wire.Header
+		drop    wire.Drop
+		failure wire.Failure
+	}
+}
+
+// New gives a decoder. Functions left nil in names tell nothing.
+func New(names Names) *Decoder {
+	if names.Reason == nil {
+		names.Reason = func(uint32) string { return "" }
+	}
+	if names.Symbol == nil {
+		names.Symbol = func(uint64) string { return "" }
+	}
+	return &Decoder{names: names, strings: newInterner()}
+}
+
+// Decode makes an event of one sample from the ring.
+func (d *Decoder) Decode(sample []byte) (event.Event, error) {
+	header := &d.sample.header
+	if len(sample) < int(unsafe.Sizeof(*header)) {
+		return nil, fmt.Errorf("%w: %d bytes are less than a header", ErrMalformed, len(sample))
+	}
+	fill(header, sample)
+	switch header.Kind {
+	case wire.KindDrop:
+		if err := load(&d.sample.drop, sample); err != nil {
+			return nil, fmt.Errorf("drop: %w", err)
+		}
+		return d.dropSample(&d.sample.drop), nil
+	case wire.KindFailure:
+		if err := load(&d.sample.failure, sample); err != nil {
+			return nil, fmt.Errorf("port failure: %w", err)
+		}
+		return d.failureSample(&d.sample.failure), nil
+	default:
+		return nil, fmt.Errorf("%w: unknown kind %d", ErrMalformed, header.Kind)
+	}
+}
+
+// load copies a sample of exactly the size of to.
+func load[T any](to *T, sample []byte) error {
+	if len(sample) != int(unsafe.Sizeof(*to)) {
+		return fmt.Errorf("%w: %d bytes instead of %d", ErrMalformed, len(sample), unsafe.Sizeof(*to))
+	}
+	fill(to, sample)
+	return nil
+}
+
+// fill copies as many bytes as to has. T is a type of internal/wire: plain memory
+// without pointers, every bit pattern of which is a value.
+func fill[T any](to *T, sample []byte) {
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(to)), unsafe.Sizeof(*to)), sample)
+}
+
+func head(h *wire.Header) event.Header {
+	return event.Header{Time: event.Time(h.Time), Netns: event.Netns(h.Netns)}
+}

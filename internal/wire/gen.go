@@ -1,0 +1,6 @@
+// SPDX-FileCopyrightText: The trapbpf authors
+// SPDX-License-Identifier: Apache-2.0
+
+package wire
+
+//go:generate go tool -modfile=../../tools/go.mod bpf2go -go-package wire -target bpfel -cc clang-19 -strip llvm-strip-19 -no-global-types -output-stem wire -type tb_header -type tb_owner -type tb_packet -type tb_lookup -type tb_drop -type tb_drop_key -type tb_drop_row -type tb_failure -type tb_port_key -type tb_failure_row -type tb_pressure_row -type tb_walk_key -type tb_walk_row -type tb_walk -type tb_kind -type tb_stage -type tb_seen -type tb_op -type tb_conntrack c ../../bpf/wire.bpf.c -- -O2 -mcpu=v3 -Wall -Wextra -Werror

@@ -1,0 +1,71 @@
+// SPDX-FileCopyrightText: The trapbpf authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package wire mirrors what the kernel's programs write: the samples in the ring
+// and the keys and rows of the maps. The types are generated from bpf/event.h,
+// which documents them; this file only gives them names to speak of.
+//
+// All are plain memory without pointers, in host order.
+package wire
+
+// Samples, each beginning with a Header.
+type (
+	Header  = cTbHeader
+	Drop    = cTbDrop
+	Failure = cTbFailure
+)
+
+// Parts of samples and rows.
+type (
+	Owner  = cTbOwner
+	Packet = cTbPacket
+	Lookup = cTbLookup
+)
+
+// Keys and rows of the maps.
+type (
+	DropKey     = cTbDropKey
+	DropRow     = cTbDropRow
+	PortKey     = cTbPortKey
+	FailureRow  = cTbFailureRow
+	PressureRow = cTbPressureRow
+	WalkKey     = cTbWalkKey
+	WalkRow     = cTbWalkRow
+	Walk        = cTbWalk
+)
+
+// Header.Kind of each sample, and the first index of the loss counters.
+const (
+	KindDrop     = uint32(cTbKindTB_KIND_DROP)
+	KindFailure  = uint32(cTbKindTB_KIND_FAILURE)
+	KindPressure = uint32(cTbKindTB_KIND_PRESSURE)
+	Kinds        = uint32(cTbKindTB_KINDS)
+)
+
+// The second index of the loss counters.
+const (
+	StageRing = uint32(cTbStageTB_STAGE_RING)
+	StageMap  = uint32(cTbStageTB_STAGE_MAP)
+	Stages    = uint32(cTbStageTB_STAGES)
+)
+
+// Indices of the counters of what was seen.
+const (
+	SeenDrop     = uint32(cTbSeenTB_SEEN_DROP)
+	SeenFailure  = uint32(cTbSeenTB_SEEN_FAILURE)
+	SeenPressure = uint32(cTbSeenTB_SEEN_PRESSURE)
+)
+
+// Failure.Op and PortKey.Op.
+const (
+	OpConnect = uint8(cTbOpTB_OP_CONNECT)
+	OpBind    = uint8(cTbOpTB_OP_BIND)
+)
+
+// Drop.Conntrack and DropRow.Conntrack.
+const (
+	ConntrackUnknown   = uint8(cTbConntrackTB_CONNTRACK_UNKNOWN)
+	ConntrackNone      = uint8(cTbConntrackTB_CONNTRACK_NONE)
+	ConntrackPresent   = uint8(cTbConntrackTB_CONNTRACK_PRESENT)
+	ConntrackUntracked = uint8(cTbConntrackTB_CONNTRACK_UNTRACKED)
+)
