@@ -103,6 +103,15 @@ func (e *Engine) tick(now event.Time) {
 // Open counts the open findings.
 func (e *Engine) Open() int { return len(e.lives) }
 
+// Netns gives the namespaces of the open findings, oldest finding first.
+func (e *Engine) Netns() []event.Netns {
+	netns := make([]event.Netns, len(e.lives))
+	for i, l := range e.lives {
+		netns[i] = l.last.Key.Netns
+	}
+	return netns
+}
+
 // Refused counts findings that were not opened because too many were.
 func (e *Engine) Refused() uint64 { return e.refused }
 

@@ -169,8 +169,21 @@ func (d *Detector) Tick(now event.Time, desk trap.Desk) {
 		l.judge(now, desk)
 		l.mend(now, desk)
 	}
+	d.walk(now, desk)
+}
+
+// walk wants the walks that are due.
+func (d *Detector) walk(now event.Time, desk trap.Desk) {
+	resting := 0
 	for s := range d.spaces.All {
-		s.tick(now, desk)
+		due, atRest := s.due(now)
+		if !due || atRest && resting == restWalks {
+			continue
+		}
+		if atRest {
+			resting++
+		}
+		s.want(now, desk)
 	}
 }
 

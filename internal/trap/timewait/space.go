@@ -21,6 +21,9 @@ const (
 	// pressureLasts is for how long after the last sign of pressure the walks go
 	// on every second: long enough to see TIME_WAITs end.
 	pressureLasts = 10 * time.Second
+	// restWalks is how many namespaces at rest are walked per tick, so that on a
+	// host with hundreds of them a pressing walk never waits behind all.
+	restWalks = 8
 )
 
 // timeWaitLasts is TCP_TIMEWAIT_LEN (include/net/tcp.h).
@@ -70,14 +73,12 @@ func (s *space) want(now event.Time, desk trap.Desk) {
 	desk.Want(event.Want{Of: event.KindPortUse, Netns: s.netns})
 }
 
-func (s *space) tick(now event.Time, desk trap.Desk) {
-	every := walkAtRest
+// due tells whether a walk is, and whether it is one that nothing presses for.
+func (s *space) due(now event.Time) (due, atRest bool) {
 	if s.pressure != 0 && now.Sub(s.pressure) < pressureLasts {
-		every = walkUnderPressure
+		return now.Sub(s.asked) >= walkUnderPressure, false
 	}
-	if s.asked == 0 || now.Sub(s.asked) >= every {
-		s.want(now, desk)
-	}
+	return s.asked == 0 || now.Sub(s.asked) >= walkAtRest, true
 }
 
 // pressed tells whether a lane's connects of the last minute could fill a good part

@@ -1,0 +1,109 @@
+// SPDX-FileCopyrightText: The trapbpf authors
+// SPDX-License-Identifier: Apache-2.0
+
+package trace
+
+import (
+	"slices"
+
+	"github.com/trapbpf/trapbpf/pkg/event"
+)
+
+// event gives a redacted copy; e stays as it is. A kind without addresses and
+// names is returned itself.
+func (r *Redactor) event(e event.Event) event.Event {
+	switch e := e.(type) {
+	case *event.Drop:
+		return r.drop(*e)
+	case *event.PortFailure:
+		kept := *e
+		kept.Source, kept.Destination = r.addr(e.Source), r.addrPort(e.Destination)
+		kept.Owner.Comm = r.name("process", e.Owner.Comm)
+		return &kept
+	case *event.PortPressure:
+		kept := *e
+		kept.Source, kept.Destination = r.addr(e.Source), r.addrPort(e.Destination)
+		kept.Owner.Comm = r.name("process", e.Owner.Comm)
+		return &kept
+	case *event.PortUse:
+		return r.portUse(*e)
+	case *event.Routing:
+		return r.routing(*e)
+	case *event.RouteBack:
+		kept := *e
+		kept.To, kept.From, kept.Route = r.addr(e.To), r.addr(e.From), r.route(e.Route)
+		return &kept
+	default:
+		return r.named(e)
+	}
+}
+
+func (r *Redactor) named(e event.Event) event.Event {
+	switch e := e.(type) {
+	case *event.Process:
+		kept := *e
+		kept.Name = r.name("process", e.Name)
+		kept.Executable = r.name("executable", e.Executable)
+		kept.CgroupPath = r.name("cgroup", e.CgroupPath)
+		kept.ContainerID = r.name("container", e.ContainerID)
+		return &kept
+	case *event.Namespace:
+		kept := *e
+		kept.Name, kept.Path = r.name("netns", e.Name), r.name("path", e.Path)
+		return &kept
+	case *event.Host:
+		kept := *e
+		kept.Name = r.name("host", e.Name)
+		return &kept
+	default:
+		return e
+	}
+}
+
+func (r *Redactor) drop(e event.Drop) event.Event {
+	e.Packet, e.Inner = r.packet(e.Packet), r.packet(e.Inner)
+	e.Reverse.Source, e.Reverse.Destination = r.addr(e.Reverse.Source), r.addr(e.Reverse.Destination)
+	e.SourceMAC = r.mac(e.SourceMAC)
+	return &e
+}
+
+func (r *Redactor) packet(p event.Packet) event.Packet {
+	p.Source, p.Destination = r.addrPort(p.Source), r.addrPort(p.Destination)
+	return p
+}
+
+func (r *Redactor) portUse(e event.PortUse) event.Event {
+	e.Rows, e.Sources = slices.Clone(e.Rows), slices.Clone(e.Sources)
+	for i := range e.Rows {
+		e.Rows[i].Source = r.addr(e.Rows[i].Source)
+		e.Rows[i].Destination = r.addrPort(e.Rows[i].Destination)
+	}
+	for i := range e.Sources {
+		e.Sources[i].Source = r.addr(e.Sources[i].Source)
+	}
+	return &e
+}
+
+func (r *Redactor) routing(e event.Routing) event.Event {
+	e.Interfaces, e.Defaults = slices.Clone(e.Interfaces), slices.Clone(e.Defaults)
+	for i := range e.Interfaces {
+		e.Interfaces[i].Prefixes = slices.Clone(e.Interfaces[i].Prefixes)
+		for j, p := range e.Interfaces[i].Prefixes {
+			e.Interfaces[i].Prefixes[j] = r.prefix(p)
+		}
+	}
+	for i := range e.Defaults {
+		e.Defaults[i] = r.route(e.Defaults[i])
+	}
+	e.Rules = slices.Clone(e.Rules)
+	for i := range e.Rules {
+		e.Rules[i] = r.text(e.Rules[i])
+	}
+	return &e
+}
+
+func (r *Redactor) route(t event.Route) event.Route {
+	t.Destination, t.Gateway, t.Source = r.prefix(t.Destination), r.addr(t.Gateway), r.addr(t.Source)
+	t.Text = r.text(t.Text)
+	return t
+}
