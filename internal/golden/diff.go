@@ -5,7 +5,9 @@ package golden
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
+	"unicode"
 )
 
 // context is how many equal lines are shown around a difference.
@@ -106,17 +108,13 @@ func show(out *strings.Builder, mark byte, line, other string) {
 		return
 	}
 	text = around(text, other)
-	if quoted := fmt.Sprintf("%+q", text); quoted != `"`+text+`"` && !plain(text) {
-		text = quoted
+	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		text = strconv.Quote(text)
 	}
 	fmt.Fprintf(out, "%c %s\n", mark, text)
 	if !ended {
 		out.WriteString("\\ no newline at the end\n")
 	}
-}
-
-func plain(text string) bool {
-	return !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r >= 0x7f })
 }
 
 func around(line, other string) string {

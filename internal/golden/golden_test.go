@@ -19,7 +19,7 @@ type witness struct {
 	said string
 }
 
-func (w *witness) Helper()                         {}
+func (w *witness) Helper()                           {}
 func (w *witness) Errorf(format string, args ...any) { w.said += fmt.Sprintf(format, args...) }
 
 func TestCheckAcceptsOnlyTheSameBytes(t *testing.T) {

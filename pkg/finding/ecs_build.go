@@ -147,8 +147,20 @@ func newDetail(r *Record) Detail {
 	}
 	t.Finding.ID = r.Finding.ID
 	t.Netns.Inode, t.Netns.Name = r.Netns.Inode, r.Netns.Name
+	t.leaveEmpty()
 	t.roundNumbers()
 	return t
+}
+
+// leaveEmpty leaves out the objects that would have no field.
+func (t *Detail) leaveEmpty() {
+	if t.MTU != nil && *t.MTU == (MTU{}) {
+		t.MTU = nil
+	}
+	if d := t.DNS; d != nil && d.Ndots == 0 && len(d.Search) == 0 && d.QueriesPerLookup == 0 &&
+		d.StaleIP == "" && len(d.CurrentIP) == 0 && d.TTL == 0 {
+		t.DNS = nil
+	}
 }
 
 func shell(steps []Step) []string {

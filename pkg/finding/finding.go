@@ -103,7 +103,8 @@ type Netns struct {
 type Flow struct {
 	Source, Destination         netip.Addr
 	SourcePort, DestinationPort uint16
-	// Transport is "tcp", "udp", "icmp", "ipv6-icmp".
+	// Transport is "tcp", "udp", "icmp", "ipv6-icmp". For the last two the source
+	// port is the ICMP type and the destination port the code, as Community ID has it.
 	Transport string
 	// Direction is "ingress", "egress" or "" where unknown.
 	Direction string

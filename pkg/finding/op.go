@@ -12,7 +12,8 @@ import (
 // Sysctl sets a kernel parameter of the step's namespace: `sysctl -w KEY=VALUE`.
 type Sysctl struct {
 	// Key is in sysctl's own form, dots for slashes; a dot inside an interface
-	// name is written as a slash, as sysctl(8) wants it.
+	// name is written as a slash, as sysctl(8) wants it. It has no "=": sysctl(8)
+	// knows no way to write one.
 	Key   string
 	Value string
 }
@@ -36,7 +37,7 @@ type RouteOp struct {
 // RuleOp adds or deletes a policy rule: `ip [-6] rule VERB from PREFIX table N`.
 type RuleOp struct {
 	Verb     string
-	From     netip.Prefix
+	From     netip.Prefix // invalid for any source, IPv4
 	Priority uint32
 	Table    uint32
 }
@@ -81,8 +82,8 @@ func (s Sysctl) Shell() string { return "sysctl -w " + quote(s.Key+"="+s.Value) 
 
 // Shell implements Op.
 func (r RouteOp) Shell() string {
-	words := append(ipCommand(r.family6()), "route", r.Verb, destination(r.Destination))
-	words = appendAddr(words, "via", r.Gateway)
+	words := append(ipCommand(r.Six()), "route", r.Verb, prefixOr(r.Destination, "default"))
+	words = append(words, r.via()...)
 	words = appendWord(words, "dev", r.Dev)
 	words = appendAddr(words, "src", r.Source)
 	words = appendNumber(words, "table", r.Table)
@@ -95,13 +96,25 @@ func (r RouteOp) Shell() string {
 	return strings.Join(words, " ")
 }
 
-func (r RouteOp) family6() bool {
-	return r.IPv6 || r.Gateway.Is6() || r.Destination.IsValid() && r.Destination.Addr().Is6()
+// via names the gateway's family where it isn't the route's own (RFC 8950).
+func (r RouteOp) via() []string {
+	if r.Gateway.Is6() && !r.Six() {
+		return []string{"via", "inet6", r.Gateway.String()}
+	}
+	return appendAddr(nil, "via", r.Gateway)
+}
+
+// Six tells whether the route is one of IPv6.
+func (r RouteOp) Six() bool {
+	if r.Destination.IsValid() {
+		return r.Destination.Addr().Is6()
+	}
+	return r.IPv6 || r.Gateway.Is6() || r.Source.Is6()
 }
 
 // Shell implements Op.
 func (r RuleOp) Shell() string {
-	words := append(ipCommand(r.From.Addr().Is6()), "rule", r.Verb, "from", r.From.String())
+	words := append(ipCommand(r.From.Addr().Is6()), "rule", r.Verb, "from", prefixOr(r.From, "all"))
 	words = appendNumber(words, "table", r.Table)
 	words = appendNumber(words, "priority", r.Priority)
 	return strings.Join(words, " ")
@@ -119,22 +132,15 @@ func (n NftOp) Shell() string { return "nft " + quote(n.Command) }
 // command is one line itself, whatever it writes.
 func (f FileOp) Shell() string {
 	lines := strings.Split(f.Content, "\n")
-	last := len(lines) - 1
-	if lines[last] == "" && last > 0 {
-		return printLines(lines[:last]) + " > " + quote(f.Path)
+	format := strings.Repeat(`%s\n`, len(lines)-1) + "%s"
+	if last := len(lines) - 1; last > 0 && lines[last] == "" {
+		lines, format = lines[:last], `%s\n` // printf uses it again for each line
 	}
-	if last == 0 {
-		return "printf %s " + quote(f.Content) + " > " + quote(f.Path)
+	words := []string{"printf", "'" + format + "'"}
+	for _, line := range lines {
+		words = append(words, quote(line))
 	}
-	return "{ " + printLines(lines[:last]) + "; printf %s " + quote(lines[last]) + "; } > " + quote(f.Path)
-}
-
-func printLines(lines []string) string {
-	quoted := make([]string, len(lines))
-	for i, line := range lines {
-		quoted[i] = quote(line)
-	}
-	return `printf '%s\n' ` + strings.Join(quoted, " ")
+	return strings.Join(words, " ") + " > " + quote(f.Path)
 }
 
 // Shell implements Op.
@@ -147,11 +153,13 @@ func ipCommand(six bool) []string {
 	return []string{"ip"}
 }
 
-func destination(prefix netip.Prefix) string {
+// prefixOr writes a prefix without the bits behind its length, which the kernel
+// refuses.
+func prefixOr(prefix netip.Prefix, none string) string {
 	if !prefix.IsValid() {
-		return "default"
+		return none
 	}
-	return prefix.String()
+	return prefix.Masked().String()
 }
 
 func appendAddr(words []string, key string, addr netip.Addr) []string {

@@ -5,7 +5,7 @@ package finding
 
 import "strings"
 
-// plain are the bytes that no POSIX shell treats specially in any position.
+// plain are the bytes that no POSIX shell treats specially in an argument.
 const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,@%+"
 
 // Quote gives a word as POSIX shell reads it back unchanged.

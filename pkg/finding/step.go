@@ -3,6 +3,8 @@
 
 package finding
 
+import "strings"
+
 // Step is one thing to do: a typed operation, that renders as the shell command
 // a person would paste and that can be executed natively.
 type Step struct {
@@ -27,8 +29,32 @@ type Op interface {
 	sealedOp()
 }
 
-// Shell gives the step as one line to paste, namespace prefix included.
-func (s Step) Shell() string { return s.Enter.prefix() + s.Op.Shell() }
+// Shell gives the step as one line to paste, namespace prefix included. A file is
+// the host's whatever the namespace, and a remark needs none.
+func (s Step) Shell() string {
+	switch op := s.Op.(type) {
+	case FileOp:
+		return op.Shell()
+	case Command:
+		return op.within(s.Enter.prefix())
+	default:
+		return s.Enter.prefix() + op.Shell()
+	}
+}
+
+// within puts the prefix before the whole line: where the line is more than one
+// command, or opens files, a shell of its own must do that inside. A filter behind a
+// pipe may as well run outside, and reads better so.
+func (c Command) within(prefix string) string {
+	switch {
+	case prefix == "" || strings.HasPrefix(c.Line, "#"):
+		return c.Line
+	case strings.ContainsAny(c.Line, "&;<>(\n") || strings.HasPrefix(c.Line, "sh "):
+		return prefix + "sh -c " + quote(c.Line)
+	default:
+		return prefix + c.Line
+	}
+}
 
 func (e Enter) prefix() string {
 	switch {
