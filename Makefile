@@ -34,6 +34,7 @@ TALLY := $(GO) run ./internal/tally $(if $(filter 1,$(TRAPBPF_MUST_PRIVILEGED)),
 # waiting, too.
 TEST := $(GO) test -count=1 -timeout=20m
 FUZZTIME ?= 20s
+OUT ?= bin/trapbpf
 
 .PHONY: help
 help: ## list the targets
@@ -41,7 +42,7 @@ help: ## list the targets
 
 .PHONY: build
 build: ## build bin/trapbpf, one static binary (GOARCH=arm64 for the other architecture)
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/trapbpf ./cmd/trapbpf
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(OUT) ./cmd/trapbpf
 
 .PHONY: run
 run: build ## build, then watch this host (as root: sudo make run)
