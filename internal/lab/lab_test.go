@@ -1,0 +1,131 @@
+// SPDX-FileCopyrightText: The trapbpf authors
+// SPDX-License-Identifier: Apache-2.0
+
+package lab
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/trapbpf/trapbpf/internal/kerneltest"
+)
+
+// runLimit bounds one scenario, whatever it does.
+const runLimit = 3 * time.Minute
+
+// TestScenariosEndToEnd has the real agent watch every scenario. Faults run one
+// after the other, since their times are judged; twins run side by side.
+func TestScenariosEndToEnd(t *testing.T) {
+	kerneltest.Exclusive(t)
+	binary := buildAgent(t)
+	var mu sync.Mutex
+	var results []Result
+	play := func(t *testing.T, s Scenario) {
+		result := playScenario(t, binary, s)
+		mu.Lock()
+		defer mu.Unlock()
+		results = append(results, result)
+	}
+	for _, s := range All() {
+		if !s.Twin() {
+			t.Run(s.Name, func(t *testing.T) { play(t, s) })
+		}
+	}
+	t.Run("twins", func(t *testing.T) {
+		for _, s := range All() {
+			if s.Twin() {
+				t.Run(s.Name, func(t *testing.T) { t.Parallel(); play(t, s) })
+			}
+		}
+	})
+	t.Logf("\n%s", Table(results))
+}
+
+func playScenario(t *testing.T, binary string, s Scenario) Result {
+	ctx, cancel := context.WithTimeout(t.Context(), runLimit)
+	defer cancel()
+	result, err := Run(ctx, Options{Binary: binary, Scenario: s, Progress: func(e Event) {
+		t.Logf("%7.3f %s %s", e.Elapsed.Seconds(), e.Text, e.Record)
+	}})
+	if err != nil {
+		t.Error(err)
+	}
+	for _, problem := range result.Problems {
+		t.Error(problem)
+	}
+	if !result.Good() {
+		t.Errorf("%s: expected %s, verdict %s", s.Name, result.Expected, result.Verdict)
+	}
+	for _, note := range result.Notes {
+		t.Log(note)
+	}
+	if delay, ok := result.Delay(); ok {
+		t.Logf("%s from the first symptom to the record", seconds(delay))
+	}
+	t.Logf("traffic: %s; agent: %d MB at most, stopped in %s", result.Traffic, result.Resident>>20, seconds(result.Stop))
+	return result
+}
+
+func TestRunThatIsCancelledLeavesNothing(t *testing.T) {
+	kerneltest.Exclusive(t)
+	binary := buildAgent(t)
+	scenario, err := Find("rp-filter-loose")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), runLimit)
+	defer cancel()
+	var spaces []string
+	_, err = Run(ctx, Options{Binary: binary, Scenario: scenario, Progress: func(e Event) {
+		if name, ok := strings.CutPrefix(e.Text, "namespace "); ok {
+			spaces = append(spaces, name)
+		}
+		if strings.HasPrefix(e.Text, "traffic starts") {
+			cancel()
+		}
+	}})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("the run says %v", err)
+	}
+	if len(spaces) == 0 {
+		t.Error("no namespace was made")
+	}
+	for _, name := range spaces {
+		if exists(name) {
+			t.Errorf("%s is left behind", name)
+		}
+	}
+}
+
+func TestRunRefusesAnUnknownView(t *testing.T) {
+	scenario, err := Find("rp-filter")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Run(t.Context(), Options{Scenario: scenario, View: "clinet"})
+	if err == nil || !strings.Contains(err.Error(), `"clinet"`) || !strings.Contains(err.Error(), "client") {
+		t.Errorf("the run says %v", err)
+	}
+}
+
+// buildAgent gives the agent's binary: the one that TRAPBPF_BIN names, or a new one.
+func buildAgent(t *testing.T) string {
+	t.Helper()
+	if binary := os.Getenv("TRAPBPF_BIN"); binary != "" {
+		return binary
+	}
+	binary := filepath.Join(t.TempDir(), "trapbpf")
+	build := exec.Command("go", "build", "-o", binary, "github.com/trapbpf/trapbpf/cmd/trapbpf")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the agent: %v\n%s", err, out)
+	}
+	return binary
+}

@@ -1,0 +1,131 @@
+// SPDX-FileCopyrightText: The trapbpf authors
+// SPDX-License-Identifier: Apache-2.0
+
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/trapbpf/trapbpf/pkg/finding"
+)
+
+// watchFault waits until the fault is found, has it mended, and waits until the
+// agent has seen that.
+func (r *run) watchFault(ctx context.Context) error {
+	r.tell("traffic starts: %s", r.Scenario.Summary)
+	found, err := r.awaitRecord(ctx, foundLimit, func(t telling) bool {
+		return t.doc.Trapbpf.Trap == r.Scenario.Trap && t.doc.Trapbpf.Cause == r.Scenario.Cause
+	})
+	if err != nil {
+		r.result.Verdict = Missed
+		return r.timedOut(ctx, err, "the fault was not found")
+	}
+	r.result.Verdict = Found
+	r.result.Times.Found = found.at.Sub(r.begun)
+	r.show(found)
+	if r.Scenario.cut {
+		return nil
+	}
+	if !r.Scenario.ends {
+		if err := r.mend(ctx, found.doc); err != nil {
+			return err
+		}
+	}
+	return r.awaitResolved(ctx, found.doc.Trapbpf.Finding.ID)
+}
+
+// mend runs the finding's first fix, or has it followed where it is advice.
+func (r *run) mend(ctx context.Context, doc *finding.Document) error {
+	fixes := doc.Trapbpf.Fix
+	if len(fixes) == 0 {
+		r.result.problem("the finding offers no fix")
+		return nil
+	}
+	r.result.Fix = fixes[0]
+	step, err := finding.ParseStep(fixes[0])
+	if err != nil {
+		r.result.problem("the first fix is not understood: %v", err)
+		return nil
+	}
+	if _, advice := step.Op.(finding.Command); advice {
+		if r.stage.obey == nil {
+			r.result.problem("the first fix is only advice: %s", fixes[0])
+			return nil
+		}
+		r.stage.obey()
+		r.result.Followed = true
+	} else if err := r.apply(ctx, step); err != nil {
+		r.result.problem("the first fix cannot be run: %v", err)
+		return nil
+	}
+	fixed := time.Now()
+	r.result.Times.Fixed = fixed.Sub(r.begun)
+	r.tell("%s: %s", map[bool]string{false: "fix run", true: "advice followed"}[r.result.Followed], fixes[0])
+	if !r.stage.heals {
+		return nil
+	}
+	return r.awaitHealed(ctx, fixed)
+}
+
+// awaitHealed waits for a try that went well after the fix: the second witness,
+// who knows nothing of the agent.
+func (r *run) awaitHealed(ctx context.Context, fixed time.Time) error {
+	limit, cancel := r.limit(ctx, healLimit)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if last := r.meter.read().Succeeded; last.After(fixed) {
+			r.result.Times.Healed = last.Sub(r.begun)
+			r.tell("the traffic works")
+			return nil
+		}
+		select {
+		case <-limit.Done():
+			return r.timedOut(ctx, limit.Err(), "the fix did not make the traffic work")
+		case <-tick.C:
+		}
+	}
+}
+
+func (r *run) awaitResolved(ctx context.Context, id string) error {
+	resolved, err := r.awaitRecord(ctx, resolveLimit, func(t telling) bool {
+		return t.doc.Trapbpf.Finding.ID == id && t.doc.Event.Action == finding.Closed
+	})
+	if err != nil {
+		return r.timedOut(ctx, err, "the finding was not resolved")
+	}
+	r.result.Times.Resolved = resolved.at.Sub(r.begun)
+	r.result.last = resolved.doc
+	r.show(resolved)
+	return nil
+}
+
+func (r *run) awaitRecord(ctx context.Context, d time.Duration, match func(telling) bool) (telling, error) {
+	limit, cancel := r.limit(ctx, d)
+	defer cancel()
+	return r.agent.await(limit, match)
+}
+
+// timedOut makes a problem of a deadline and of an agent that died; the end of the
+// run's own ctx is an error.
+func (r *run) timedOut(ctx context.Context, err error, what string) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("lab run ended early: %w", context.Cause(ctx))
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		r.result.problem("%s (traffic: %s)", what, r.meter.read())
+	} else {
+		r.result.problem("%s: %v", what, err)
+	}
+	return nil
+}
+
+func (r *run) show(t telling) {
+	if r.Progress != nil {
+		r.Progress(Event{Elapsed: t.at.Sub(r.started), Text: t.doc.Message, Record: t.raw})
+	}
+}

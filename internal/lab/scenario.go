@@ -1,0 +1,130 @@
+// SPDX-FileCopyrightText: The trapbpf authors
+// SPDX-License-Identifier: Apache-2.0
+
+package lab
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/trapbpf/trapbpf/pkg/finding"
+)
+
+// Scenario is a fault that can be made at will, or the innocent twin of one.
+type Scenario struct {
+	// Name is one word of lower-case letters, digits and dashes.
+	Name string
+	// Summary says in a line what is wrong, or why nothing is.
+	Summary string
+	// Trap and Cause are what the agent must find; empty for a twin, where it must
+	// stay silent.
+	Trap  finding.Trap
+	Cause finding.Cause
+	// Also are causes that may be told beside Cause: its forerunners.
+	Also []finding.Cause
+	// TwinOf names the fault that a twin is told from.
+	TwinOf string
+	// Views are the roles of the namespaces that the agent may be confined to, the
+	// usual one first.
+	Views []string
+
+	// budget is how soon after the first symptom the record must be there; 0
+	// where the scenario measures something else.
+	budget time.Duration
+	// ahead asks for the record before the first symptom.
+	ahead bool
+	// ends is true where the fault ends by itself: no fix is run.
+	ends bool
+	// cut asks to stop the agent as soon as it has found the fault, under load.
+	cut bool
+	// window is how long a twin's traffic is watched; 0 for twinWindow.
+	window time.Duration
+	// build makes the namespaces and says what happens in them.
+	build func(n *network) stage
+}
+
+// stage is a scenario built: what runs in the namespaces and what may be said of it.
+type stage struct {
+	// traffic is what the hosts do, harm included.
+	traffic job
+	// proof tells whether the scenario truly happened, agent or no agent.
+	proof func(r reading) error
+	// obey does what a finding's advice asks of a program or a neighbour; nil
+	// where only the kernel is to be mended.
+	obey func()
+	// judge holds the agent's records against the truth, at the end, and tells
+	// what is wrong with them; nil where there is nothing more to compare.
+	judge func(r reading, s *Result) []string
+	// heals is true where the traffic works again once the fault is mended.
+	heals bool
+}
+
+const (
+	// dropBudget is the promise from a dropped packet to its record.
+	dropBudget = time.Second
+	// failureBudget is the promise from a failed call to its record.
+	failureBudget = 200 * time.Millisecond
+	// twinWindow is how long innocent traffic is watched: several times what any
+	// fault needs to be found.
+	twinWindow = 8 * time.Second
+)
+
+// All gives every scenario: each fault, followed by its variants and twins.
+func All() []Scenario {
+	return slices.Concat(
+		rpFilter(), martian(), portsExhausted(), portsRunningOut(),
+		bindPool(), liveLeak(), twOverflow(), dropFlood(),
+	)
+}
+
+// Find gives the scenario of that name. The error names the nearest.
+func Find(name string) (Scenario, error) {
+	all := All()
+	best, distance := "", len(name)+1
+	for _, s := range all {
+		if s.Name == name {
+			return s, nil
+		}
+		if d := editDistance(name, s.Name); d < distance {
+			best, distance = s.Name, d
+		}
+	}
+	if best == "" {
+		return Scenario{}, fmt.Errorf("no scenario %q: see `trapbpf lab list`", name)
+	}
+	return Scenario{}, fmt.Errorf("no scenario %q: did you mean %q?", name, best)
+}
+
+// Twin tells whether silence is what is expected.
+func (s Scenario) Twin() bool { return s.Cause == "" }
+
+// expects tells whether an alarm belongs to the scenario.
+func (s Scenario) expects(trap finding.Trap, cause finding.Cause) bool {
+	if s.Twin() || trap != s.Trap {
+		return false
+	}
+	return cause == s.Cause || slices.Contains(s.Also, cause)
+}
+
+// editDistance counts the insertions, deletions and substitutions that turn a into
+// b (Levenshtein; Wagner and Fischer 1974, one row kept).
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}
