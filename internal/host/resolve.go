@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/trapbpf/trapbpf/internal/nearest"
 	"github.com/trapbpf/trapbpf/pkg/event"
 )
 
@@ -74,40 +75,11 @@ func (h *Host) resolvePath(path string) (Target, error) {
 }
 
 func unknown(word string, all []Target) error {
-	err := &UnknownError{Word: word}
-	best := len(word)/3 + 2 // alike: at most a third of it mistyped, and one more
+	var names []string
 	for _, at := range all {
-		if at.Name == "" {
-			continue
-		}
-		if far := distance(word, at.Name); far < best {
-			best, err.Nearest = far, at.Name
-		}
-		if len(err.Names) < namesTold {
-			err.Names = append(err.Names, at.Name)
+		if at.Name != "" {
+			names = append(names, at.Name)
 		}
 	}
-	return err
-}
-
-// distance counts the bytes to insert, delete or change to make a into b
-// (Wagner and Fischer, 1974, one row at a time).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return &UnknownError{Word: word, Nearest: nearest.Of(word, names), Names: names[:min(len(names), namesTold)]}
 }
