@@ -17,6 +17,7 @@ const module = "github.com/trapbpf/trapbpf/"
 var street = []string{
 	"pkg/event",
 	"pkg/finding",
+	"internal/nearest",
 	"internal/wire",
 	"internal/hook",
 	"internal/decode",
