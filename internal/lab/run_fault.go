@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/trapbpf/trapbpf/internal/remedy"
 	"github.com/trapbpf/trapbpf/pkg/finding"
 )
 
@@ -45,19 +46,7 @@ func (r *run) mend(ctx context.Context, doc *finding.Document) error {
 		return nil
 	}
 	r.result.Fix = fixes[0]
-	step, err := finding.ParseStep(fixes[0])
-	if err != nil {
-		r.result.problem("the first fix is not understood: %v", err)
-		return nil
-	}
-	if _, advice := step.Op.(finding.Command); advice {
-		if r.stage.obey == nil {
-			r.result.problem("the first fix is only advice: %s", fixes[0])
-			return nil
-		}
-		r.stage.obey()
-		r.result.Followed = true
-	} else if err := r.apply(ctx, step); err != nil {
+	if err := r.run(ctx, fixes[0]); err != nil {
 		r.result.problem("the first fix cannot be run: %v", err)
 		return nil
 	}
@@ -68,6 +57,23 @@ func (r *run) mend(ctx context.Context, doc *finding.Document) error {
 		return nil
 	}
 	return r.awaitHealed(ctx, fixed)
+}
+
+// run does what a fix says: natively where that is a setting, by the scenario's own
+// program where it is advice.
+func (r *run) run(ctx context.Context, fix string) error {
+	step, err := finding.ParseStep(fix)
+	if err != nil {
+		return err
+	}
+	err = remedy.Apply(ctx, step)
+	var advice *remedy.NotNativeError
+	if !errors.As(err, &advice) || r.stage.obey == nil {
+		return err
+	}
+	r.stage.obey()
+	r.result.Followed = true
+	return nil
 }
 
 // awaitHealed waits for a try that went well after the fix: the second witness,
