@@ -121,7 +121,7 @@ fuzz: ## run each fuzz target for FUZZTIME (20s)
 
 .PHONY: lab
 lab: build ## run every lab scenario against the real kernel (root)
-	@bin/trapbpf lab list --output json | $(GO) run ./internal/lab/names | while read -r scenario; do bin/trapbpf lab run "$$scenario"; done
+	bin/trapbpf lab run --all
 
 .PHONY: cover
 cover: ## run the tests with coverage; .cache/cover.html shows the lines
