@@ -94,3 +94,9 @@ func fill[T any](to *T, sample []byte) {
 func head(h *wire.Header) event.Header {
 	return event.Header{Time: event.Time(h.Time), Netns: event.Netns(h.Netns)}
 }
+
+// DropSample gives the sample behind the drop that was decoded last.
+func (d *Decoder) DropSample() *wire.Drop { return &d.sample.drop }
+
+// FailureSample gives the sample behind the port failure that was decoded last.
+func (d *Decoder) FailureSample() *wire.Failure { return &d.sample.failure }

@@ -10,19 +10,20 @@
 package kernel
 
 import (
-	"context"
 	"errors"
-	"io"
+	"slices"
 	"time"
 
+	"github.com/cilium/ebpf/btf"
+
+	"github.com/trapbpf/trapbpf/internal/decode"
+	"github.com/trapbpf/trapbpf/internal/hook"
 	"github.com/trapbpf/trapbpf/pkg/event"
 )
 
-// ErrPrivilege is wrapped by errors that name the capability that is missing.
-var ErrPrivilege = errors.New("not enough privilege")
-
-// ErrUnsupported is wrapped by errors that say what this kernel lacks.
-var ErrUnsupported = errors.New("kernel not supported")
+// sampleEvery is the default for Options.SampleEvery: four samples a second
+// follow what changes, and a flood costs no more.
+const sampleEvery = 250 * time.Millisecond
 
 // Options say what to look at. The zero value looks at everything.
 type Options struct {
@@ -36,42 +37,80 @@ type Options struct {
 	SampleEvery time.Duration
 }
 
-// Cost is what one loaded program has cost since it was loaded.
-type Cost struct {
-	Program, Hook string
-	Runs          uint64
-	Time          time.Duration
-	Instructions  uint32
+// Kernel is a set of attached programs. Its methods may be called at once from
+// several goroutines, but Run only once, and nothing after Close.
+type Kernel struct {
+	maps    *shared
+	reasons reasons
+	rows    []*row
+	decoder *decode.Decoder
+	walker  *walker
 }
 
-// Kernel is a set of attached programs.
-type Kernel struct{}
+// Open loads and attaches what o asks for. Errors wrap ErrPrivilege or
+// ErrUnsupported where nothing at all can work; a row that cannot attach is no
+// error but a blind hook. The caller must Close what it gets.
+func Open(o Options) (*Kernel, error) {
+	if err := supported(); err != nil {
+		return nil, err
+	}
+	if err := privileged(); err != nil {
+		return nil, err
+	}
+	if o.SampleEvery <= 0 {
+		o.SampleEvery = sampleEvery
+	}
+	cache := btf.NewCache() // holds the kernel's types only while loading
+	found, err := readReasons(cache)
+	if err != nil {
+		return nil, err
+	}
+	maps, err := newShared(o.Netns)
+	if err != nil {
+		return nil, err
+	}
+	k := &Kernel{maps: maps, reasons: found}
+	k.decoder = decode.New(decode.Names{Reason: found.name, Symbol: newSymbols(openKallsyms).name})
+	k.climb(&climber{options: o, maps: maps, reasons: found, cache: cache})
+	return k, nil
+}
 
-// Open loads and attaches what o asks for.
-func Open(o Options) (*Kernel, error) { return nil, ErrUnsupported }
+// climb attaches every row that is asked for, in the table's order.
+func (k *Kernel) climb(c *climber) {
+	for _, h := range hook.Table() {
+		if len(c.options.Sights) > 0 && !slices.Contains(c.options.Sights, h.Sight) {
+			continue
+		}
+		r := c.climb(h)
+		k.rows = append(k.rows, r)
+		if r.iterator != nil {
+			k.walker = newWalker(r)
+		}
+	}
+}
 
 // Hooks tells how each row of the table fared, in the table's order.
-func (k *Kernel) Hooks() []event.Hook { return nil }
-
-// Run hands every event to emit until ctx ends.
-func (k *Kernel) Run(ctx context.Context, emit func(event.Event)) error { return nil }
-
-// WatchNetns adds a namespace to those that Options.Netns named.
-func (k *Kernel) WatchNetns(id event.Netns) error { return nil }
-
-// Walk counts who holds the ephemeral ports low to high of a namespace.
-func (k *Kernel) Walk(nsPath string, id event.Netns, low, high uint16) (*event.PortUse, error) {
-	return nil, ErrUnsupported
+func (k *Kernel) Hooks() []event.Hook {
+	hooks := make([]event.Hook, 0, len(k.rows))
+	for _, r := range k.rows {
+		hooks = append(hooks, r.report)
+	}
+	return hooks
 }
 
-// Costs tells what each program has cost; run counts need EnableStats before.
-func (k *Kernel) Costs() ([]Cost, error) { return nil, nil }
+// UnknownReasons are the drop reasons that a trap rests on but this kernel does
+// not tell apart from others.
+func (k *Kernel) UnknownReasons() []string { return k.reasons.unknown }
 
-// EnableStats makes the kernel measure every program's run time until closed.
-func EnableStats() (io.Closer, error) { return nil, ErrUnsupported }
+// WatchNetns adds a namespace to those that Options.Netns named. It changes
+// nothing where all are watched.
+func (k *Kernel) WatchNetns(id event.Netns) error { return k.maps.watch(id) }
 
-// Close detaches everything.
-func (k *Kernel) Close() error { return nil }
-
-// Now is the boot clock.
-func Now() event.Time { return 0 }
+// Close detaches everything and frees the maps.
+func (k *Kernel) Close() error {
+	var all []error
+	for _, r := range k.rows {
+		all = append(all, r.close())
+	}
+	return errors.Join(append(all, k.maps.close())...)
+}

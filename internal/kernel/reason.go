@@ -1,0 +1,105 @@
+// SPDX-FileCopyrightText: The trapbpf authors
+// SPDX-License-Identifier: Apache-2.0
+
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/cilium/ebpf/btf"
+)
+
+// watched are the drop reasons that traps rest on, by the kernel's names, without
+// their prefix. A trap that rests on another adds it here.
+func watched() []string {
+	return []string{
+		"IP_RPFILTER",       // reverse-path filter (5.18)
+		"IP_LOCAL_SOURCE",   // martian: the source is one of our own addresses (6.14)
+		"IP_INVALID_SOURCE", // martian: multicast, broadcast or zero (6.14)
+		"IP_LOCALNET",       // martian: 127/8 from outside (6.14)
+	}
+}
+
+const (
+	reasonPrefix = "SKB_DROP_REASON_"
+	// reasonSlots is the size of cfg_reasons in the drop program.
+	reasonSlots = 512
+	// reasonArguments are those of skb:kfree_skb where it tells the reason, the
+	// context included: context, packet, location, reason.
+	reasonArguments = 4
+)
+
+// reasons are the running kernel's drop reasons.
+type reasons struct {
+	names map[uint32]string
+	// told is whether kfree_skb's tracepoint has a reason at all.
+	told bool
+	// wanted marks the numbers of watched reasons, as the drop program reads it.
+	wanted [reasonSlots]uint8
+	// unknown are watched reasons that the kernel does not have.
+	unknown []string
+}
+
+// readReasons reads the kernel's types. Numbers differ from kernel to kernel and
+// by distribution, so nothing but names is in the source.
+func readReasons(cache *btf.Cache) (reasons, error) {
+	types, err := cache.Kernel()
+	if err != nil {
+		return reasons{}, fmt.Errorf("%w: read its types: %w", ErrUnsupported, err)
+	}
+	r := reasons{names: map[uint32]string{}}
+	var enum *btf.Enum
+	if err := types.TypeByName("skb_drop_reason", &enum); errors.Is(err, btf.ErrNotFound) {
+		r.unknown = watched()
+		return r, nil
+	} else if err != nil {
+		return r, fmt.Errorf("read enum skb_drop_reason: %w", err)
+	}
+	r.told = argumentsOf(types, "btf_trace_kfree_skb") >= reasonArguments
+	r.take(enum.Values)
+	return r, nil
+}
+
+func (r *reasons) take(values []btf.EnumValue) {
+	numbers := map[string]uint32{}
+	for _, v := range values {
+		name := strings.TrimPrefix(v.Name, reasonPrefix)
+		r.names[uint32(v.Value)] = name
+		numbers[name] = uint32(v.Value)
+	}
+	for _, name := range watched() {
+		number, known := numbers[name]
+		if !known || number >= reasonSlots {
+			r.unknown = append(r.unknown, name)
+			continue
+		}
+		r.wanted[number] = 1
+	}
+}
+
+func (r *reasons) name(number uint32) string {
+	if name, known := r.names[number]; known {
+		return name
+	}
+	return fmt.Sprintf("REASON_%d", number)
+}
+
+// argumentsOf counts the parameters of a tracepoint's function type, 0 if the
+// kernel's types do not tell.
+func argumentsOf(types *btf.Spec, typedef string) int {
+	var def *btf.Typedef
+	if types.TypeByName(typedef, &def) != nil {
+		return 0
+	}
+	pointer, ok := def.Type.(*btf.Pointer)
+	if !ok {
+		return 0
+	}
+	function, ok := pointer.Target.(*btf.FuncProto)
+	if !ok {
+		return 0
+	}
+	return len(function.Params)
+}

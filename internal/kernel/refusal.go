@@ -1,0 +1,42 @@
+// SPDX-FileCopyrightText: The trapbpf authors
+// SPDX-License-Identifier: Apache-2.0
+
+package kernel
+
+import (
+	"errors"
+	"os"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/trapbpf/trapbpf/internal/hook"
+)
+
+// kprobeSource exists where the kernel was built with CONFIG_KPROBES.
+const kprobeSource = "/sys/bus/event_source/devices/kprobe"
+
+// refusal says in a few words why a rung did not hold.
+func refusal(rung string, err error) string {
+	var verifier *ebpf.VerifierError
+	switch {
+	case rung == hook.RungKretprobe && !exists(kprobeSource):
+		return "kernel has no CONFIG_KPROBES"
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES) && !errors.As(err, &verifier):
+		return "not permitted by this kernel"
+	case errors.Is(err, os.ErrNotExist):
+		return "this kernel has no such hook"
+	case errors.As(err, &verifier) && len(verifier.Log) > 0:
+		return "verifier refused: " + strings.TrimSpace(verifier.Log[len(verifier.Log)-1])
+	case errors.Is(err, ebpf.ErrNotSupported):
+		return "not supported by this kernel"
+	default:
+		return err.Error()
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

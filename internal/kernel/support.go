@@ -1,0 +1,81 @@
+// SPDX-FileCopyrightText: The trapbpf authors
+// SPDX-License-Identifier: Apache-2.0
+
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/cilium/ebpf/features"
+	"golang.org/x/sys/unix"
+)
+
+// ErrPrivilege is wrapped by errors that name the capability that is missing.
+var ErrPrivilege = errors.New("not enough privilege")
+
+// ErrUnsupported is wrapped by errors that say what this kernel lacks.
+var ErrUnsupported = errors.New("kernel not supported")
+
+// oldest is the first kernel with the BPF ring buffer and the boot clock: 5.8.
+const oldest = 5<<16 | 8<<8
+
+// kernelTypes is where a kernel with CONFIG_DEBUG_INFO_BTF shows its types.
+const kernelTypes = "/sys/kernel/btf/vmlinux"
+
+func supported() error {
+	version, err := features.LinuxVersionCode()
+	if err != nil {
+		return fmt.Errorf("read the kernel's version: %w", err)
+	}
+	if version < oldest {
+		return fmt.Errorf("%w: it is older than 5.8, which brought the BPF ring buffer", ErrUnsupported)
+	}
+	if _, err := os.Stat(kernelTypes); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %s is missing: use a kernel built with CONFIG_DEBUG_INFO_BTF=y",
+			ErrUnsupported, kernelTypes)
+	}
+	return nil
+}
+
+// privileged tells whether the programs may be loaded: by CAP_BPF and CAP_PERFMON,
+// or by CAP_SYS_ADMIN, which holds both (capabilities(7)).
+func privileged() error {
+	held, err := capabilities()
+	if err != nil {
+		return fmt.Errorf("read this process's capabilities: %w", err)
+	}
+	return enough(held)
+}
+
+func enough(held uint64) error {
+	if has(held, unix.CAP_SYS_ADMIN) {
+		return nil
+	}
+	var missing []string
+	if !has(held, unix.CAP_BPF) {
+		missing = append(missing, "CAP_BPF")
+	}
+	if !has(held, unix.CAP_PERFMON) {
+		missing = append(missing, "CAP_PERFMON")
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %s missing: run as root", ErrPrivilege, strings.Join(missing, " and "))
+}
+
+func has(held uint64, capability int) bool { return held>>capability&1 == 1 }
+
+// capabilities gives this thread's effective set.
+func capabilities() (uint64, error) {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&header, &data[0]); err != nil {
+		return 0, err
+	}
+	return uint64(data[1].Effective)<<32 | uint64(data[0].Effective), nil
+}

@@ -1,0 +1,86 @@
+// SPDX-FileCopyrightText: The trapbpf authors
+// SPDX-License-Identifier: Apache-2.0
+
+package kernel
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"os"
+	"strconv"
+)
+
+// maxSymbols bounds the cache. A kernel drops packets in a few hundred places, a
+// host in a few of them.
+const maxSymbols = 256
+
+// maxFunction bounds how far into a function an address may lie: beyond it, the
+// address belongs to code that the list does not show.
+const maxFunction = 1 << 20
+
+// symbols names code addresses. One that was not asked before costs a pass over
+// the kernel's list (60 ms for 122,000 lines), so answers are kept, also empty ones.
+type symbols struct {
+	open  func() (io.ReadCloser, error)
+	known map[uint64]string
+}
+
+func newSymbols(open func() (io.ReadCloser, error)) *symbols {
+	return &symbols{open: open, known: map[uint64]string{}}
+}
+
+func openKallsyms() (io.ReadCloser, error) { return os.Open("/proc/kallsyms") }
+
+// name gives the function that holds address, "" where the kernel does not tell.
+func (s *symbols) name(address uint64) string {
+	if address == 0 {
+		return ""
+	}
+	if name, ok := s.known[address]; ok {
+		return name
+	}
+	if len(s.known) >= maxSymbols {
+		clear(s.known)
+	}
+	name := s.find(address)
+	s.known[address] = name
+	return name
+}
+
+// find looks for the nearest symbol at or below address. The list is not sorted
+// (modules follow), and shows zeros to whom kptr_restrict hides it from.
+func (s *symbols) find(address uint64) string {
+	list, err := s.open()
+	if err != nil {
+		return ""
+	}
+	defer list.Close()
+	var best uint64
+	var name string
+	lines := bufio.NewScanner(list)
+	for lines.Scan() {
+		at, symbol := splitSymbol(lines.Bytes())
+		if at > best && at <= address {
+			best, name = at, string(symbol)
+		}
+	}
+	if best == 0 || address-best > maxFunction {
+		return ""
+	}
+	return name
+}
+
+// splitSymbol takes "ADDRESS TYPE NAME [MODULE]" apart; 0 for what is not code.
+func splitSymbol(line []byte) (uint64, []byte) {
+	fields := bytes.SplitN(line, []byte{' '}, 3)
+	if len(fields) < 3 || len(fields[1]) != 1 || !bytes.ContainsAny(fields[1], "tTwW") {
+		return 0, nil
+	}
+	at, err := strconv.ParseUint(string(fields[0]), 16, 64)
+	if err != nil {
+		return 0, nil
+	}
+	name, _, _ := bytes.Cut(fields[2], []byte{'\t'})
+	return at, name
+}
