@@ -52,14 +52,15 @@ type agent struct {
 }
 
 // startAgent runs the binary, confined to one namespace. It is killed if this
-// process dies; otherwise the caller stops it.
+// process dies; otherwise the caller stops it. Its process group is its own, so
+// that Ctrl-C reaches the lab alone, which then stops the agent in order.
 func startAgent(binary, netns string) (*agent, error) {
 	a := &agent{
 		cmd: exec.Command(binary, "watch", "--output", "json", "--netns", netns,
 			"--quiet-period", quietPeriod.String()),
 		watching: make(chan struct{}), exited: make(chan struct{}), changed: make(chan struct{}),
 	}
-	a.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	a.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	stdout, err := a.cmd.StdoutPipe()
 	if err != nil {
 		return nil, fmt.Errorf("open the agent's output: %w", err)

@@ -59,6 +59,7 @@ func bindBeforeConnect(n *network) stage {
 	return stage{
 		traffic: together(upstreamServers(d), proxy.run(d.client, "lab-proxy", 150)),
 		proof:   func(r reading) error { return atLeast("failed binds", r.count("EADDRINUSE"), 1) },
+		judge:   judgeFailure("EADDRINUSE", "", 300),
 		obey:    func() { proxy.reformed.Store(true) },
 		heals:   true,
 	}

@@ -42,7 +42,7 @@ func dropFlood() []Scenario {
 
 func countedFlood(n *network) stage {
 	d := buildDiamond(n, "client", "c-r1", "c-r2")
-	d.reversePath(n, "0", "1")
+	d.reversePath(n, 0, 1)
 	return stage{
 		traffic: together(d.flood(floodPackets), d.watchDrops),
 		proof:   func(r reading) error { return atLeast("packets sent", r.Sent, floodPackets) },
@@ -52,7 +52,7 @@ func countedFlood(n *network) stage {
 
 func longFlood(n *network) stage {
 	d := buildDiamond(n, "client", "c-r1", "c-r2")
-	d.reversePath(n, "0", "1")
+	d.reversePath(n, 0, 1)
 	return stage{
 		traffic: together(d.flood(10*floodPackets), d.watchDrops),
 		proof:   func(r reading) error { return atLeast("packets sent", r.Sent, 1) },

@@ -29,6 +29,7 @@ func leak(n *network) stage {
 	program.manners = func(p *pool) { p.size = 10 }
 	s.obey = func() { program.reformed.Store(true) }
 	s.proof = func(r reading) error { return atLeast("failed connects", r.count("EADDRNOTAVAIL"), 1) }
+	s.judge = judgeFailure("EADDRNOTAVAIL", at(duoServer, webPort), 300)
 	s.heals = true
 	return s
 }

@@ -53,7 +53,25 @@ func forgedSource(source string) func(*network) stage {
 			}, true),
 			proof: func(r reading) error { return atLeast("forged packets", r.Sent, 1) },
 			obey:  func() { honest.Store(true) },
+			judge: d.judgeSender(source),
 		}
+	}
+}
+
+// judgeSender holds what the finding tells of the sender against the truth.
+func (d duo) judgeSender(source string) func(reading, *Result) []string {
+	return func(_ reading, s *Result) []string {
+		mac, _, err := d.clientPort.mac()
+		if err != nil {
+			return []string{err.Error()}
+		}
+		doc := s.first
+		wrong := expect(nil, "the source", doc.Source.IP, netip.MustParseAddr(source))
+		wrong = expect(wrong, "the interface of arrival", doc.Observer.Ingress.Interface.Name, d.serverPort.name)
+		if doc.Trapbpf.Route == nil {
+			return append(wrong, "the finding tells nothing of the sender's hardware address")
+		}
+		return expect(wrong, "the sender's hardware address", doc.Trapbpf.Route.SourceMAC, mac.String())
 	}
 }
 

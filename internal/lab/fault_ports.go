@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"os"
 	"strings"
 
 	"github.com/trapbpf/trapbpf/pkg/finding"
@@ -61,8 +62,29 @@ func exhaust(server, reuse string) func(*network) stage {
 			proof: func(r reading) error {
 				return atLeast("failed connects", r.count("EADDRNOTAVAIL"), 1)
 			},
+			judge: judgeFailure("EADDRNOTAVAIL", at(server, webPort), 300),
 			heals: true,
 		}
+	}
+}
+
+// judgeFailure holds a finding of failed calls against the truth: they were this
+// process's. The destination is "" where there is not one alone.
+func judgeFailure(code, destination string, ports uint32) func(reading, *Result) []string {
+	return func(_ reading, s *Result) []string {
+		doc := s.first
+		wrong := expect(nil, "the error", doc.Error.Code, code)
+		wrong = expect(wrong, "the process", doc.Process.PID, uint32(os.Getpid()))
+		if destination != "" {
+			to := netip.AddrPortFrom(doc.Destination.IP, doc.Destination.Port)
+			wrong = expect(wrong, "the destination", to.String(), destination)
+		}
+		if doc.Trapbpf.Ports == nil {
+			return append(wrong, "the finding tells nothing of the ports")
+		}
+		s.note("told: process %d %q, range %s, %d in TIME_WAIT, %d live", doc.Process.PID, doc.Process.Name,
+			doc.Trapbpf.Ports.Range, doc.Trapbpf.Ports.TimeWait, doc.Trapbpf.Ports.Live)
+		return expect(wrong, "the number of ports", doc.Trapbpf.Ports.Size, ports)
 	}
 }
 

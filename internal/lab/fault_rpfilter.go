@@ -26,13 +26,13 @@ func rpFilter() []Scenario {
 	strict, all, names, router := fault, fault, fault, fault
 	strict.Name = "rp-filter"
 	strict.Summary = "answers come back by the second uplink, whose rp_filter is strict"
-	strict.build = asymmetry("c-r1", "c-r2", "0", "1")
+	strict.build = asymmetry("c-r1", "c-r2", 0, 1)
 	all.Name = "rp-filter-all"
 	all.Summary = "the same, with strict mode set by conf/all alone"
-	all.build = asymmetry("c-r1", "c-r2", "1", "0")
+	all.build = asymmetry("c-r1", "c-r2", 1, 0)
 	names.Name = "rp-filter-names"
 	names.Summary = "the same, on interfaces whose names need quoting"
-	names.build = asymmetry("wan.100", "up$(id);'2", "0", "1")
+	names.build = asymmetry("wan.100", "up$(id);'2", 0, 1)
 	router.Name = "rp-filter-router"
 	router.Summary = "a router drops what it should forward to the host behind it"
 	router.Views = []string{"gateway"}
@@ -44,23 +44,28 @@ func rpFilter() []Scenario {
 	return []Scenario{strict, all, names, router, loose}
 }
 
-func asymmetry(name1, name2, all, each string) func(*network) stage {
+// asymmetry sets rp_filter to all for conf/all and to each for each uplink.
+func asymmetry(name1, name2 string, all, each int) func(*network) stage {
 	return func(n *network) stage {
 		d := buildDiamond(n, "client", name1, name2)
 		d.reversePath(n, all, each)
-		return d.stage(d.edge)
+		s := d.stage(d.edge)
+		s.judge = d.judgeRoute(all, each)
+		return s
 	}
 }
 
 func routedAsymmetry(n *network) stage {
 	d := buildDiamond(n, "gateway", "wan1", "wan2")
-	d.reversePath(n, "0", "1")
-	return d.stage(d.addLAN(n))
+	d.reversePath(n, 0, 1)
+	s := d.stage(d.addLAN(n))
+	s.judge = d.judgeRoute(0, 1)
+	return s
 }
 
 func looseAsymmetry(n *network) stage {
 	d := buildDiamond(n, "client", "c-r1", "c-r2")
-	d.reversePath(n, "0", "2")
+	d.reversePath(n, 0, 2)
 	s := d.stage(d.edge)
 	s.proof = func(r reading) error { return atLeast("answers", r.OK, 20) }
 	return s
@@ -84,6 +89,21 @@ func (d diamond) stage(from *space) stage {
 			return atLeast("reverse-path drops", drops, 1)
 		},
 		heals: true,
+	}
+}
+
+// judgeRoute holds the finding's interfaces and settings against the topology's.
+func (d diamond) judgeRoute(all, each int) func(reading, *Result) []string {
+	return func(_ reading, s *Result) []string {
+		route := s.first.Trapbpf.Route
+		if route == nil {
+			return []string{"the finding tells nothing of the route"}
+		}
+		wrong := expect(nil, "the interface of arrival", route.Ingress, d.second.name)
+		wrong = expect(wrong, "the interface of the route back", route.Expected, d.first.name)
+		wrong = expect(wrong, "the effective rp_filter", route.RPFilter, max(all, each))
+		wrong = expect(wrong, "conf/all's rp_filter", route.RPFilterAll, all)
+		return expect(wrong, "the interface's rp_filter", route.RPFilterInterface, each)
 	}
 }
 

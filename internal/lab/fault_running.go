@@ -4,6 +4,7 @@
 package lab
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/trapbpf/trapbpf/pkg/finding"
@@ -16,7 +17,7 @@ func portsRunningOut() []Scenario {
 		Name: "ports-running-out", Summary: "steady growth: 1000 ports are gone in 20 s, nothing has failed yet",
 		Trap: finding.TimeWaitExhaustion, Cause: causeRunningOut,
 		Views: []string{"client"}, ahead: true,
-		build: shortCallsOver(1000, 50),
+		build: runOut,
 	}
 	// A TIME_WAIT lasts 60 s, so 6 connections a second level off at 360 of 600
 	// ports. A straight line through the growth says otherwise from the 40th
@@ -27,6 +28,33 @@ func portsRunningOut() []Scenario {
 		build: shortCallsOver(600, 6),
 	}
 	return []Scenario{fault, steady}
+}
+
+const (
+	runningPorts = 1000
+	runningRate  = 50 // connections a second
+)
+
+func runOut(n *network) stage {
+	s := shortCallsOver(runningPorts, runningRate)(n)
+	s.judge = judgeForecast
+	return s
+}
+
+// judgeForecast holds the time left that was told against the time there was: the
+// rate is steady, so it is known to the lab.
+func judgeForecast(_ reading, s *Result) []string {
+	ports := s.first.Trapbpf.Ports
+	if ports == nil || ports.SecondsLeft == nil {
+		return []string{"the forecast tells no time"}
+	}
+	truth := float64(runningPorts)/runningRate - s.Times.Found.Seconds()
+	told := *ports.SecondsLeft
+	s.note("forecast: %.1f s left, in truth %.1f s", told, truth)
+	if told < truth/2 || told > truth*2 {
+		return []string{fmt.Sprintf("the forecast tells of %.1f s left, when there were %.1f s", told, truth)}
+	}
+	return nil
 }
 
 func shortCallsOver(ports, rate int) func(*network) stage {

@@ -40,6 +40,14 @@ func (r *run) complete() bool {
 	return r.result.Verdict == Found && (r.Scenario.cut || r.result.last != nil)
 }
 
+// expect adds to wrong where a record tells something else than what is true.
+func expect[T comparable](wrong []string, what string, told, truth T) []string {
+	if told == truth {
+		return wrong
+	}
+	return append(wrong, fmt.Sprintf("%s is told as %v, and is %v", what, told, truth))
+}
+
 func (r *run) judgeTimes() {
 	s, result := r.Scenario, &r.result
 	if result.Verdict != Found {

@@ -3,6 +3,8 @@
 
 package lab
 
+import "strconv"
+
 // The diamond's addresses. Two routers stand between an edge and a server, so
 // that the way there and the way back can differ.
 const (
@@ -62,8 +64,8 @@ func (d diamond) addLAN(n *network) *space {
 }
 
 // reversePath sets rp_filter for all interfaces and for each of the edge's two.
-func (d diamond) reversePath(n *network, all, each string) {
-	n.sysctl(d.edge, all, "ipv4", "conf", "all", "rp_filter")
-	n.sysctl(d.edge, each, "ipv4", "conf", d.first.name, "rp_filter")
-	n.sysctl(d.edge, each, "ipv4", "conf", d.second.name, "rp_filter")
+func (d diamond) reversePath(n *network, all, each int) {
+	n.sysctl(d.edge, strconv.Itoa(all), "ipv4", "conf", "all", "rp_filter")
+	n.sysctl(d.edge, strconv.Itoa(each), "ipv4", "conf", d.first.name, "rp_filter")
+	n.sysctl(d.edge, strconv.Itoa(each), "ipv4", "conf", d.second.name, "rp_filter")
 }

@@ -5,9 +5,14 @@ package lab
 
 import (
 	"encoding/hex"
+	"errors"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"testing"
+
+	"github.com/trapbpf/trapbpf/internal/kerneltest"
 )
 
 func TestPickCounterPairsNamesWithValues(t *testing.T) {
@@ -50,5 +55,55 @@ func TestChecksumOfAKnownHeader(t *testing.T) {
 	}
 	if got := checksum(header); got != 0xb861 {
 		t.Errorf("checksum %#x, not 0xb861", got)
+	}
+}
+
+func TestNoThreadStaysInsideANamespace(t *testing.T) {
+	kerneltest.RequireRoot(t)
+	n := newNetwork("threads")
+	s := n.space("client")
+	if n.err != nil {
+		t.Fatal(n.err)
+	}
+	t.Cleanup(func() {
+		if err := n.close(); err != nil {
+			t.Error(err)
+		}
+		expectNothingLeft(t, n.nonce)
+	})
+	home, _ := os.Readlink("/proc/self/ns/net")
+	inside := ""
+	refusal := errors.New("f's own")
+	err := s.do(func() (err error) {
+		if inside, err = os.Readlink(ownNetns); err != nil {
+			return err
+		}
+		return refusal
+	})
+	if err != refusal || inside == home || inside == "" {
+		t.Errorf("inside is %q, home %q: %v", inside, home, err)
+	}
+	threads, err := filepath.Glob("/proc/self/task/*/ns/net")
+	if err != nil || len(threads) == 0 {
+		t.Fatalf("no threads: %v", err)
+	}
+	for _, thread := range threads {
+		// A thread that has ended since is nowhere.
+		if at, err := os.Readlink(thread); err == nil && at != home {
+			t.Errorf("%s is in %s", thread, at)
+		}
+	}
+}
+
+func TestNetworkStopsAtItsFirstError(t *testing.T) {
+	kerneltest.RequireRoot(t)
+	n := newNetwork("broken")
+	defer n.close()
+	a, b := n.space("a"), n.space("b")
+	n.cable(port{a, "eth0", []string{"10.0.0.1/24"}}, port{b, "a/b", nil})
+	first := n.err
+	n.route(a, "", "10.0.0.2", 0)
+	if first == nil || n.err != first {
+		t.Errorf("first %v, then %v", first, n.err)
 	}
 }

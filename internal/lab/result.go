@@ -61,7 +61,8 @@ type Result struct {
 	Notes    []string `json:"notes,omitempty"`
 	Problems []string `json:"problems,omitempty"`
 
-	last *finding.Document
+	// first and last are the expected finding's first record and its resolved one.
+	first, last *finding.Document
 }
 
 // Good tells whether everything was as promised.

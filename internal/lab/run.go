@@ -148,7 +148,10 @@ func (r *run) watch(ctx context.Context, netns string) (err error) {
 	err = errors.Join(err, r.stopAgent())
 	r.judge()
 	stop(nil)
-	return errors.Join(err, <-done)
+	if broke := <-done; err == nil {
+		err = broke
+	}
+	return err
 }
 
 // stopAgent ends the agent once, and judges how it went.
