@@ -46,7 +46,10 @@ type Config struct {
 	// Recording gets every event; nil records nothing.
 	Recording *trace.Writer
 	// Record gets each record, in order, from one goroutine at a time.
-	Record  func(*finding.Record)
+	Record func(*finding.Record)
+	// Lost hears of events that never reached the stream; nil for nobody. The loss
+	// is the callee's for the call only.
+	Lost    func(*event.Loss)
 	Log     *zap.Logger
 	Version string
 }
@@ -142,6 +145,9 @@ func (a *Agent) take(e event.Event) {
 		a.log.Warn("events lost",
 			zap.String("event.dataset", "trapbpf.agent"), zap.String("event.kind", "event"),
 			zap.String("kind", string(loss.Of)), zap.String("stage", loss.Stage), zap.Uint64("count", loss.Count))
+		if a.config.Lost != nil {
+			a.config.Lost(loss)
+		}
 	}
 }
 

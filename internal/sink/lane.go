@@ -15,9 +15,7 @@ type lane struct {
 	route  Route
 	report func(Report)
 	queue  *queue
-	// told are the findings that passed the severity filter and are not resolved:
-	// no more than the engine has open. Only Write's goroutine touches it.
-	told    map[string]bool
+	filter  *Filter // only Write's goroutine touches it
 	dropped atomic.Uint64
 	// done tells that run has returned; closeErr may be read then.
 	done     chan struct{}
@@ -29,32 +27,18 @@ func newLane(route Route, report func(Report)) *lane {
 		route.Queue = DefaultQueue
 	}
 	return &lane{
-		route: route, report: report, queue: newQueue(route.Queue), told: map[string]bool{},
+		route: route, report: report, queue: newQueue(route.Queue), filter: NewFilter(route.MinSeverity),
 		done: make(chan struct{}),
 	}
 }
 
 func (l *lane) offer(r *finding.Record) {
-	if !l.wants(r) {
+	if !l.filter.Wants(r) {
 		return
 	}
 	if lost := l.queue.add(r); lost != nil {
 		l.lose(lost, ErrQueueFull)
 	}
-}
-
-// wants applies the severity filter to findings, not to records: who heard of an
-// opened finding must hear that it is resolved.
-func (l *lane) wants(r *finding.Record) bool {
-	id := r.Finding.ID
-	wanted := l.told[id] || r.Severity >= l.route.MinSeverity
-	switch {
-	case r.Action == finding.Closed:
-		delete(l.told, id)
-	case wanted:
-		l.told[id] = true
-	}
-	return wanted
 }
 
 func (l *lane) run() {

@@ -20,6 +20,8 @@ import (
 type Detector interface {
 	// Trap is the rule.id that its findings carry.
 	Trap() finding.Trap
+	// Page is its runbook page, in Markdown: what `trapbpf explain` prints.
+	Page() string
 	// Needs are the sights it rests on, with what is lost without each.
 	Needs() []Need
 	// Observe sees one event, after the tables took it in. It must not keep e.
