@@ -12,9 +12,9 @@ import (
 
 // lane is the way to one sink.
 type lane struct {
-	route  Route
-	report func(Report)
-	queue  *queue
+	route   Route
+	report  func(Report)
+	queue   *queue
 	filter  *Filter // only Write's goroutine touches it
 	dropped atomic.Uint64
 	// done tells that run has returned; closeErr may be read then.
