@@ -6,6 +6,8 @@
 //	kernels list                       the kernels there are
 //	kernels fetch [KERNELS]            put them into the cache
 //	kernels exec [-kernel NAME] BIN …  run one static program there; as `go test -exec`
+//	kernels run [-kernels LIST] …      the whole matrix
+//	kernels table                      write docs/kernels.md from the kept results
 //
 // KERNELS is a comma-separated list of names from `list`, "ci" or "all".
 package main
@@ -31,7 +33,7 @@ const (
 )
 
 // errUsage tells that the command line makes no sense.
-var errUsage = errors.New("usage: kernels list | fetch [KERNELS] | exec [-kernel NAME] BIN [ARG…]")
+var errUsage = errors.New("usage: kernels list | fetch [KERNELS] | exec [-kernel NAME] BIN [ARG…] | run [FLAG…] | table")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, unix.SIGTERM)
@@ -58,6 +60,10 @@ func command(ctx context.Context, args []string) (code int, err error) {
 		return fetch(ctx, tree, args[1:])
 	case "exec":
 		return execute(ctx, tree, args[1:])
+	case "run":
+		return run(ctx, tree, args[1:])
+	case "table":
+		return table(tree)
 	default:
 		return exitUsage, errUsage
 	}

@@ -1,0 +1,140 @@
+// SPDX-FileCopyrightText: The trapbpf authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/trapbpf/trapbpf/internal/vm/build"
+	"github.com/trapbpf/trapbpf/internal/vm/image"
+	"github.com/trapbpf/trapbpf/internal/vm/matrix"
+)
+
+// choice is what `run` was asked for.
+type choice struct {
+	tree     build.Tree
+	targets  []image.Target
+	plan     matrix.Plan
+	machines int
+	update   bool
+}
+
+// run asks every kernel everything, two machines at a time, and compares.
+func run(ctx context.Context, tree build.Tree, args []string) (int, error) {
+	c := choice{tree: tree}
+	flags := flag.NewFlagSet("run", flag.ContinueOnError)
+	kernels := flags.String("kernels", "all", "the kernels to run: names, `ci` or `all`")
+	scenarios := flags.String("scenarios", "", "only these lab scenarios, comma-separated; `none` for none (default: all)")
+	flags.BoolVar(&c.plan.Bare, "bare", false, "leave out the hosts that lack something")
+	flags.IntVar(&c.machines, "machines", 2, "how many machines run at a time")
+	flags.BoolVar(&c.update, "update", false, "accept the results: write testdata and docs/kernels.md")
+	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
+		return exitUsage, errUsage
+	}
+	targets, err := image.Find(*kernels)
+	if err != nil {
+		return exitUsage, err
+	}
+	c.targets, c.plan.Scenarios = targets, named(*scenarios)
+	if err := c.plan.Check(); err != nil {
+		return exitUsage, err
+	}
+	return c.all(ctx)
+}
+
+func named(list string) []string {
+	switch list {
+	case "":
+		return nil
+	case "none":
+		return []string{}
+	}
+	return strings.Split(list, ",")
+}
+
+func (c choice) all(ctx context.Context) (int, error) {
+	begun := time.Now()
+	slots := make(chan struct{}, max(1, c.machines))
+	failures := make([]error, len(c.targets))
+	var wait sync.WaitGroup
+	for i, t := range c.targets {
+		slots <- struct{}{}
+		wait.Go(func() {
+			defer func() { <-slots }()
+			failures[i] = c.one(ctx, t)
+		})
+	}
+	wait.Wait()
+	fmt.Printf("%d kernels in %s\n", len(c.targets), time.Since(begun).Round(time.Second))
+	if err := errors.Join(failures...); err != nil {
+		return exitFailed, err
+	}
+	if c.update {
+		return table(c.tree)
+	}
+	return 0, nil
+}
+
+// one runs a kernel, tells how it went, and gives what was not as expected.
+func (c choice) one(ctx context.Context, t image.Target) error {
+	result, err := matrix.Run(ctx, c.tree, t, c.plan)
+	if errors.Is(err, image.ErrMissing) && !t.Mandatory {
+		fmt.Printf("%-13s SKIPPED: %v\n", t.Name(), err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	store := storeOf(c.tree)
+	kept, known, err := store.Load(t.Name())
+	if err != nil {
+		return err
+	}
+	problems, notes := matrix.Budget(result, kept)
+	problems = append(problems, matrix.Unexpected(result, known)...)
+	problems = append(problems, matrix.Ladder(result)...)
+	tell(t, result, notes, problems)
+	if c.update {
+		return store.Save(result)
+	}
+	if len(problems) > 0 {
+		return fmt.Errorf("%s: %d things not as expected; what was printed is in %s", t.Name(), len(problems), matrix.Kept(c.tree, t))
+	}
+	return nil
+}
+
+// tell prints one kernel's lines at once, so that two machines' do not mix.
+func tell(t image.Target, r matrix.Result, notes, problems []string) {
+	asked, skips := len(r.Asked()), len(r.Skips())
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-13s %s: %d of %d as on an ordinary host, %s\n", t.Name(), r.Release, asked-skips, asked, r.Wall.Round(time.Second))
+	for _, line := range append(notes, problems...) {
+		fmt.Fprintf(&b, "%-13s   %s\n", t.Name(), line)
+	}
+	fmt.Print(b.String())
+}
+
+func storeOf(tree build.Tree) matrix.Store {
+	return matrix.Store{Dir: filepath.Join(tree.Root, "internal/vm/matrix/testdata")}
+}
+
+// table writes docs/kernels.md.
+func table(tree build.Tree) (int, error) {
+	text, err := matrix.Document(storeOf(tree))
+	if err != nil {
+		return exitFailed, err
+	}
+	if err := os.WriteFile(filepath.Join(tree.Root, "docs/kernels.md"), []byte(text), 0o644); err != nil {
+		return exitFailed, fmt.Errorf("write the table: %w", err)
+	}
+	return 0, nil
+}

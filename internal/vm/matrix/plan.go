@@ -1,0 +1,172 @@
+// SPDX-FileCopyrightText: The trapbpf authors
+// SPDX-License-Identifier: Apache-2.0
+
+package matrix
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/trapbpf/trapbpf/internal/hook"
+	"github.com/trapbpf/trapbpf/internal/lab"
+	"github.com/trapbpf/trapbpf/internal/vm/image"
+	"github.com/trapbpf/trapbpf/internal/vm/job"
+)
+
+// agent is where the static binary stands in a machine.
+const agent = "/bin/trapbpf"
+
+// How long one job may take in a machine that is ten times slower than this one.
+const (
+	doctorLimit   = 2 * time.Minute
+	scenarioLimit = 5 * time.Minute
+)
+
+// The jobs' names, or what they begin with.
+const (
+	jobDoctor   = "doctor"
+	jobLadder   = "ladder/"
+	jobScenario = "lab/"
+	jobHost     = "host/"
+)
+
+// Boot is one machine to run: a script, and words for the kernel's command line.
+type Boot struct {
+	Script job.Script
+	Append []string
+}
+
+// Plan says what to leave out. The zero value asks a kernel everything.
+type Plan struct {
+	// Scenarios are the lab scenarios to run; nil means what the target's
+	// architecture asks for, an empty list none.
+	Scenarios []string
+	// Bare leaves out the hosts that lack something.
+	Bare bool
+}
+
+// Boots gives the machines to run for a target. The first has the ordinary host's
+// jobs.
+func (p Plan) Boots(t image.Target) []Boot {
+	jobs := append([]job.Job{doctor(jobDoctor, "--cost")}, ladders()...)
+	for _, name := range p.scenarios(t) {
+		jobs = append(jobs, scenario(name))
+	}
+	if p.Bare {
+		return []Boot{{Script: job.Script{Jobs: jobs}}}
+	}
+	return append([]Boot{{Script: job.Script{Jobs: append(jobs, limited()...)}}}, others()...)
+}
+
+func (p Plan) scenarios(t image.Target) (names []string) {
+	if p.Scenarios != nil {
+		return p.Scenarios
+	}
+	seen := map[string]bool{}
+	for _, s := range lab.All() {
+		// Another architecture is emulated at greater cost and differs in what is
+		// below the traps: one fault of each and one twin say enough.
+		kind := string(s.Trap) + s.TwinOf
+		if s.Twin() {
+			kind = "twin"
+		}
+		if t.Arch == "amd64" || !seen[kind] {
+			names = append(names, s.Name)
+		}
+		seen[kind] = true
+	}
+	return names
+}
+
+func doctor(name string, args ...string) job.Job {
+	argv := append([]string{agent, "doctor", "--output", "json"}, args...)
+	return job.Job{Name: name, Argv: argv, Limit: doctorLimit}
+}
+
+// ladders force every hook onto its first rung, then all onto their second, and so
+// on: hooks do not depend on each other. The last rung stands in for what a
+// shorter ladder lacks.
+func ladders() (jobs []job.Job) {
+	table := hook.Table()
+	longest := 0
+	for _, row := range table {
+		longest = max(longest, len(row.Rungs))
+	}
+	for i := range longest {
+		args := []string{"--cost"}
+		for _, row := range table {
+			rung := row.Rungs[min(i, len(row.Rungs)-1)]
+			args = append(args, "--rung", row.Name+"="+rung.Name)
+		}
+		jobs = append(jobs, doctor(fmt.Sprintf("%s%d", jobLadder, i), args...))
+	}
+	return jobs
+}
+
+func scenario(name string) job.Job {
+	return job.Job{
+		Name:  jobScenario + name,
+		Argv:  []string{agent, "lab", "run", "--relaxed", "--output", "json", name},
+		Limit: scenarioLimit,
+	}
+}
+
+// capSysResource is CAP_SYS_RESOURCE (capability.h): without it the locked-memory
+// limit cannot be raised.
+const capSysResource = 24
+
+// limited are the hosts that one machine can be made into and back again.
+func limited() []job.Job {
+	host := func(name string, change func(*job.Job)) job.Job {
+		j := doctor(jobHost + name)
+		change(&j)
+		return j
+	}
+	sysctl := func(key, value string) func(*job.Job) {
+		return func(j *job.Job) { j.Sysctl = map[string]string{key: value} }
+	}
+	return []job.Job{
+		host("perf_event_paranoid=3", sysctl("kernel/perf_event_paranoid", "3")),
+		host("kptr_restrict=2", sysctl("kernel/kptr_restrict", "2")),
+		host("no CAP_SYS_RESOURCE", func(j *job.Job) { j.Drop = []uintptr{capSysResource} }),
+		// This one stays until the machine is off: so it comes last.
+		host("unprivileged_bpf_disabled=1", sysctl("kernel/unprivileged_bpf_disabled", "1")),
+	}
+}
+
+// others are the hosts that need a boot of their own.
+func others() []Boot {
+	one := func(name string, without ...string) job.Script {
+		return job.Script{Jobs: []job.Job{doctor(jobHost + name)}, Without: without}
+	}
+	return []Boot{
+		{Script: one("no tracefs mounted", "tracefs", "debugfs")},
+		{Script: one("no cgroup v2", "cgroup2")},
+		{Script: one("lockdown=integrity"), Append: []string{"lockdown=integrity"}},
+	}
+}
+
+// Check tells which scenario names there are none of.
+func (p Plan) Check() error {
+	for _, name := range p.Scenarios {
+		if _, err := lab.Find(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isJob tells a job of a kind, and gives the rest of its name.
+func isJob(name, kind string) (rest string, ok bool) { return strings.CutPrefix(name, kind) }
+
+// forced gives the rung that a ladder's run forced a hook onto.
+func forced(i int, hookName string) string {
+	table := hook.Table()
+	at := slices.IndexFunc(table, func(row hook.Row) bool { return row.Name == hookName })
+	if at < 0 || i >= len(table[at].Rungs) {
+		return ""
+	}
+	return table[at].Rungs[i].Name
+}

@@ -1,0 +1,172 @@
+// SPDX-FileCopyrightText: The trapbpf authors
+// SPDX-License-Identifier: Apache-2.0
+
+package matrix
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/trapbpf/trapbpf/internal/hook"
+	"github.com/trapbpf/trapbpf/internal/lab"
+	"github.com/trapbpf/trapbpf/internal/vm/job"
+	"github.com/trapbpf/trapbpf/pkg/event"
+)
+
+// examined is what `doctor --output json` prints.
+type examined struct {
+	Kernel string       `json:"kernel"`
+	Hooks  []event.Hook `json:"hooks"`
+	Traps  []Trap       `json:"traps"`
+	Costs  []struct {
+		Program      string `json:"program"`
+		Instructions uint32 `json:"verified_instructions"`
+	} `json:"costs"`
+}
+
+// Read makes a result of what a kernel's jobs printed.
+func Read(kernel, release string, outcomes []job.Outcome) Result {
+	r := Result{
+		Kernel: kernel, Release: release,
+		Stands: map[string]string{}, Instructions: map[string]uint32{},
+	}
+	for _, o := range outcomes {
+		r.take(o)
+	}
+	order := map[string]int{}
+	for i, row := range hook.Table() {
+		order[row.Name] = i
+	}
+	slices.SortStableFunc(r.Rungs, func(a, b Rung) int { return cmp.Compare(order[a.Hook], order[b.Hook]) })
+	return r
+}
+
+func (r *Result) take(o job.Outcome) {
+	if o.Name == jobDoctor {
+		r.takeDoctor(o)
+	}
+	if rest, ok := isJob(o.Name, jobLadder); ok {
+		r.takeLadder(o, rest)
+	}
+	if rest, ok := isJob(o.Name, jobScenario); ok {
+		r.Scenarios = append(r.Scenarios, readScenario(o, rest))
+	}
+	if rest, ok := isJob(o.Name, jobHost); ok {
+		r.Hosts = append(r.Hosts, r.readHost(o, rest))
+	}
+}
+
+func (r *Result) takeDoctor(o job.Outcome) {
+	report, err := readDoctor(o)
+	if err != nil {
+		r.Hosts = append(r.Hosts, Host{Name: "ordinary", Problem: err.Error()})
+		return
+	}
+	r.Traps = report.Traps
+	r.count(report)
+	for _, h := range report.Hooks {
+		r.Stands[h.Name] = h.Rung
+	}
+}
+
+func (r *Result) takeLadder(o job.Outcome, rest string) {
+	index, err := strconv.Atoi(rest)
+	if err != nil {
+		return
+	}
+	report, err := readDoctor(o)
+	r.count(report)
+	for _, row := range hook.Table() {
+		rung := forced(index, row.Name)
+		if rung == "" {
+			continue
+		}
+		r.Rungs = append(r.Rungs, Rung{Hook: row.Name, Rung: rung, Why: why(report, row.Name, rung, err)})
+	}
+}
+
+// why says why a forced rung does not hold the hook, "" where it does.
+func why(report examined, name, rung string, err error) string {
+	if err != nil {
+		return err.Error()
+	}
+	at := slices.IndexFunc(report.Hooks, func(h event.Hook) bool { return h.Name == name })
+	switch {
+	case at < 0:
+		return "doctor does not tell of it"
+	case report.Hooks[at].Rung == rung:
+		return ""
+	case report.Hooks[at].Blind != "":
+		return report.Hooks[at].Blind
+	default:
+		return "stands on " + report.Hooks[at].Rung + " instead"
+	}
+}
+
+// count keeps what the verifier walked. A program is the same on every rung.
+func (r *Result) count(report examined) {
+	for _, c := range report.Costs {
+		if c.Instructions > 0 {
+			r.Instructions[c.Program] = c.Instructions
+		}
+	}
+}
+
+func readDoctor(o job.Outcome) (examined, error) {
+	var report examined
+	if o.Code != 0 || !o.Ended {
+		return report, fmt.Errorf("doctor %s", ending(o))
+	}
+	if err := json.Unmarshal([]byte(o.Stdout), &report); err != nil {
+		return report, fmt.Errorf("read doctor's report: %w", err)
+	}
+	return report, nil
+}
+
+// readHost compares a barer host with the ordinary one.
+func (r *Result) readHost(o job.Outcome, name string) Host {
+	h := Host{Name: name}
+	report, err := readDoctor(o)
+	if err != nil {
+		h.Problem = err.Error()
+		return h
+	}
+	for _, seen := range report.Hooks {
+		was := r.Stands[seen.Name]
+		switch {
+		case seen.Rung == was:
+		case seen.Rung != "":
+			h.Blind = append(h.Blind, fmt.Sprintf("%s stands on %s: %s", seen.Name, seen.Rung, strings.Join(seen.Higher, "; ")))
+		default:
+			h.Blind = append(h.Blind, seen.Name+": "+seen.Blind)
+		}
+	}
+	return h
+}
+
+func readScenario(o job.Outcome, name string) Scenario {
+	var told lab.Result
+	lines := strings.Split(strings.TrimSpace(o.Stdout), "\n")
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &told); err != nil || !o.Ended {
+		return Scenario{Name: name, Verdict: "error", Problems: []string{ending(o)}}
+	}
+	s := Scenario{Name: name, Expected: told.Expected, Verdict: string(told.Verdict), Problems: told.Problems}
+	if !told.Good() && len(s.Problems) == 0 {
+		s.Problems = []string{"expected " + s.Expected}
+	}
+	return s
+}
+
+// ending says in words how a job that did not go well ended.
+func ending(o job.Outcome) string {
+	last := strings.TrimSpace(o.Stderr)
+	last = last[strings.LastIndexByte(last, '\n')+1:]
+	if !o.Ended {
+		return "did not end, the machine went down; it last said: " + last
+	}
+	return fmt.Sprintf("ended with %d: %s", o.Code, last)
+}

@@ -1,0 +1,79 @@
+// SPDX-FileCopyrightText: The trapbpf authors
+// SPDX-License-Identifier: Apache-2.0
+
+package matrix
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/trapbpf/trapbpf/internal/vm/build"
+	"github.com/trapbpf/trapbpf/internal/vm/image"
+	"github.com/trapbpf/trapbpf/internal/vm/job"
+	"github.com/trapbpf/trapbpf/internal/vm/machine"
+)
+
+// Run asks one kernel all that the plan says. What the jobs printed is left below
+// the tree's cache, for whoever has to find out why. ErrMissing (package image)
+// where no mirror has the kernel.
+func Run(ctx context.Context, tree build.Tree, t image.Target, p Plan) (Result, error) {
+	begun := time.Now()
+	kernel, err := image.Ensure(ctx, tree.Kernels(), t)
+	if err != nil {
+		return Result{}, err
+	}
+	files, err := programs(ctx, tree, t.Arch)
+	if err != nil {
+		return Result{}, err
+	}
+	var outcomes []job.Outcome
+	for i, boot := range p.Boots(t) {
+		m := machine.Machine{Kernel: kernel, Script: boot.Script, Append: boot.Append, Files: files}
+		report, err := m.All(ctx)
+		keep(tree, t, i, report)
+		if err != nil {
+			return Result{}, fmt.Errorf("kernel %s: %w", t.Name(), err)
+		}
+		outcomes = append(outcomes, report.Outcomes...)
+	}
+	r := Read(t.Name(), kernel.Release, outcomes)
+	r.Wall = time.Since(begun)
+	return r, nil
+}
+
+// programs are the init and the agent, built for the architecture.
+func programs(ctx context.Context, tree build.Tree, arch string) ([]image.File, error) {
+	guest, err := tree.Guest(ctx, arch)
+	if err != nil {
+		return nil, err
+	}
+	static, err := tree.Agent(ctx, arch)
+	if err != nil {
+		return nil, err
+	}
+	return []image.File{{Name: "/init", Path: guest}, {Name: agent, Path: static}}, nil
+}
+
+// Kept is the folder that keeps what a kernel's last run printed.
+func Kept(tree build.Tree, t image.Target) string {
+	return filepath.Join(tree.Kernels(), t.Name(), "run")
+}
+
+// keep writes down what was printed. It is for people to look at: a file that
+// cannot be written is no failure of the kernel's.
+func keep(tree build.Tree, t image.Target, boot int, report machine.Report) {
+	dir := Kept(tree, t)
+	_ = os.MkdirAll(dir, 0o755)
+	note := func(name, text string) { _ = os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644) }
+	for _, o := range report.Outcomes {
+		name := strings.NewReplacer("/", "-", " ", "-").Replace(o.Name)
+		note(name+".out", o.Stdout)
+		note(name+".err", o.Stderr+fmt.Sprintf("exit %d after %s, %d KiB resident, ended %v\n", o.Code, o.Wall, o.ResidentKiB, o.Ended))
+	}
+	lines := append(append([]string{"guest:"}, report.Log...), append([]string{"console:"}, report.Console...)...)
+	note(fmt.Sprintf("boot-%d.log", boot), strings.Join(lines, "\n")+"\n")
+}

@@ -1,0 +1,204 @@
+// SPDX-FileCopyrightText: The trapbpf authors
+// SPDX-License-Identifier: Apache-2.0
+
+package matrix
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// preface opens docs/kernels.md.
+const preface = `# Kernels
+
+Made by ` + "`make test-kernels`" + ` and ` + "`go run ./internal/vm/cmd/kernels table`" + ` from the results in
+internal/vm/matrix/testdata; do not edit it by hand. Each column is a distribution's cloud kernel, booted under
+emulation with the same static binary that ` + "`make build`" + ` gives.
+
+`
+
+// Render writes docs/kernels.md: the results side by side, in the order given.
+func Render(results []Result) string {
+	var b strings.Builder
+	b.WriteString(preface)
+	writeReleases(&b, results)
+	writeRungs(&b, results)
+	writeTraps(&b, results)
+	writeScenarios(&b, results)
+	writeHosts(&b, results)
+	writeInstructions(&b, results)
+	writeReasons(&b, results)
+	return b.String()
+}
+
+func writeReleases(b *strings.Builder, results []Result) {
+	b.WriteString("| kernel | release |\n|---|---|\n")
+	for _, r := range results {
+		fmt.Fprintf(b, "| %s | %s |\n", r.Kernel, r.Release)
+	}
+}
+
+// row is one line of a table: its name, and its cell for a kernel. An empty cell is
+// a thing that was not asked there.
+type row struct {
+	name string
+	cell func(r Result) string
+}
+
+func writeTable(b *strings.Builder, corner string, rows []row, results []Result) {
+	fmt.Fprintf(b, "\n| %s |", corner)
+	for _, r := range results {
+		fmt.Fprintf(b, " %s |", r.Kernel)
+	}
+	b.WriteString("\n|---|" + strings.Repeat("---|", len(results)) + "\n")
+	for _, row := range rows {
+		fmt.Fprintf(b, "| %s |", row.name)
+		for _, r := range results {
+			fmt.Fprintf(b, " %s |", row.cell(r))
+		}
+		b.WriteString("\n")
+	}
+}
+
+// union gives every name that any result has, in the order of first sight.
+func union(results []Result, names func(Result) []string) (all []string) {
+	for _, r := range results {
+		for _, name := range names(r) {
+			if !slices.Contains(all, name) {
+				all = append(all, name)
+			}
+		}
+	}
+	return all
+}
+
+// find gives the cell of the first item that matches, "" where none does.
+func find[T any](items []T, match func(T) bool, cell func(T) string) string {
+	at := slices.IndexFunc(items, match)
+	if at < 0 {
+		return ""
+	}
+	return cell(items[at])
+}
+
+func writeRungs(b *strings.Builder, results []Result) {
+	b.WriteString("\n## Hooks and rungs\n\nEach rung is forced in turn. **stands**: where the agent stands when left to itself; yes: attaches, too;\nno: does not, for a reason named below.\n")
+	names := union(results, func(r Result) (all []string) {
+		for _, x := range r.Rungs {
+			all = append(all, x.Hook+" | "+x.Rung)
+		}
+		return all
+	})
+	var rows []row
+	for _, name := range names {
+		hookName, rung, _ := strings.Cut(name, " | ")
+		rows = append(rows, row{hookName + " " + rung, func(r Result) string {
+			return find(r.Rungs, func(x Rung) bool { return x.Hook == hookName && x.Rung == rung }, func(x Rung) string {
+				switch {
+				case x.Why != "":
+					return "no"
+				case r.Stands[x.Hook] == x.Rung:
+					return "**stands**"
+				}
+				return "yes"
+			})
+		}})
+	}
+	writeTable(b, "hook, rung", rows, results)
+}
+
+func writeTraps(b *strings.Builder, results []Result) {
+	b.WriteString("\n## Traps\n")
+	names := union(results, func(r Result) (all []string) {
+		for _, x := range r.Traps {
+			all = append(all, x.Trap)
+		}
+		return all
+	})
+	var rows []row
+	for _, name := range names {
+		rows = append(rows, row{name, func(r Result) string {
+			return find(r.Traps, func(x Trap) bool { return x.Trap == name }, func(x Trap) string { return x.Sight })
+		}})
+	}
+	writeTable(b, "trap", rows, results)
+}
+
+func writeScenarios(b *strings.Builder, results []Result) {
+	b.WriteString("\n## Lab scenarios\n\nfound: the fault was found, its own fix was run, and the finding was resolved; silent: the innocent twin raised\nno alarm; anything else is named below.\n")
+	names := union(results, func(r Result) (all []string) {
+		for _, x := range r.Scenarios {
+			all = append(all, x.Name)
+		}
+		return all
+	})
+	var rows []row
+	for _, name := range names {
+		rows = append(rows, row{name, func(r Result) string {
+			return find(r.Scenarios, func(x Scenario) bool { return x.Name == name }, func(x Scenario) string {
+				if len(x.Problems) > 0 {
+					return "**" + x.Verdict + "**, but"
+				}
+				return x.Verdict
+			})
+		}})
+	}
+	writeTable(b, "scenario", rows, results)
+}
+
+func writeHosts(b *strings.Builder, results []Result) {
+	b.WriteString("\n## Barer hosts\n\n`doctor` where something ordinary is missing. same: every hook stands where it stands otherwise.\n")
+	names := union(results, func(r Result) (all []string) {
+		for _, x := range r.Hosts {
+			all = append(all, x.Name)
+		}
+		return all
+	})
+	var rows []row
+	for _, name := range names {
+		rows = append(rows, row{name, func(r Result) string {
+			return find(r.Hosts, func(x Host) bool { return x.Name == name }, func(x Host) string {
+				switch {
+				case x.Problem != "":
+					return "refused"
+				case len(x.Blind) > 0:
+					return fmt.Sprintf("%d hooks lower", len(x.Blind))
+				}
+				return "same"
+			})
+		}})
+	}
+	writeTable(b, "host", rows, results)
+}
+
+func writeInstructions(b *strings.Builder, results []Result) {
+	b.WriteString("\n## What the verifier walks\n\nInstructions per program, where the kernel tells (5.16). A growth over 10% needs a word in the same commit.\n")
+	names := union(results, func(r Result) []string { return slices.Sorted(maps.Keys(r.Instructions)) })
+	slices.Sort(names)
+	var rows []row
+	for _, name := range names {
+		rows = append(rows, row{name, func(r Result) string {
+			if n := r.Instructions[name]; n > 0 {
+				return fmt.Sprint(n)
+			}
+			return ""
+		}})
+	}
+	writeTable(b, "program", rows, results)
+}
+
+func writeReasons(b *strings.Builder, results []Result) {
+	b.WriteString("\n## What does not work, and why\n")
+	for _, r := range results {
+		fmt.Fprintf(b, "\n### %s\n\n", r.Kernel)
+		skips := r.Skips()
+		if len(skips) == 0 {
+			b.WriteString("Nothing.\n")
+		}
+		for _, s := range skips {
+			fmt.Fprintf(b, "- %s: %s\n", s.Key, s.Why)
+		}
+	}
+}
