@@ -65,9 +65,7 @@ func scriptOf(t *testing.T, paper string) string {
 	t.Helper()
 	var lines []string
 	for _, m := range block.FindAllStringSubmatch(paper, -1) {
-		for _, line := range strings.Split(strings.TrimSpace(m[1]), "\n") {
-			lines = append(lines, line)
-		}
+		lines = append(lines, strings.Split(strings.TrimSpace(m[1]), "\n")...)
 	}
 	for _, m := range inline.FindAllStringSubmatch(paper, -1) {
 		lines = append(lines, m[1])
@@ -96,7 +94,8 @@ func translate(t *testing.T, line string) []string {
 
 func translateOwn(words []string) []string {
 	command := commandOf(words)
-	if slices.Contains(cheap, command) && !placeholder(words) {
+	whole := command != "explain" || len(words) > 1
+	if slices.Contains(cheap, command) && whole && !placeholder(words) {
 		return []string{"exec trapbpf " + strings.Join(words, " "), "stdout ."}
 	}
 	script := []string{fmt.Sprintf("exec trapbpf %s --help", command), "stdout '^  trapbpf " + command + "'"}

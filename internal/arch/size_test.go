@@ -36,7 +36,7 @@ func TestGoFilesAndFunctionsStaySmall(t *testing.T) {
 
 func TestProgramsAndPagesStaySmall(t *testing.T) {
 	for _, file := range files(t) {
-		limit := 0
+		var limit int
 		switch {
 		case strings.HasSuffix(file, ".bpf.c"):
 			limit = capBPFFile
