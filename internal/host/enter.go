@@ -13,27 +13,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	// ownPath is the main thread's namespace, whichever thread asks.
-	ownPath    = "/proc/self/ns/net"
-	threadPath = "/proc/thread-self/ns/net"
-)
+// ownPath is the calling thread's namespace: the agent's own, unless the thread is on
+// a visit. /proc/self would be the main thread's, which is as likely as any other to
+// be the visitor.
+const ownPath = "/proc/thread-self/ns/net"
 
-// Inode gives the inode of the network namespace behind a file: a bind mount
-// such as /run/netns/NAME, or /proc/PID/ns/net. A file that was left behind by a
-// namespace that is gone has an inode too, but lies on another file system.
-func Inode(path string) (event.Netns, error) {
-	var file, own unix.Stat_t
-	if err := unix.Stat(path, &file); err != nil {
-		return 0, &os.PathError{Op: "stat", Path: path, Err: err}
+// inodes implements World.Inode. A file that was left behind by a namespace that is
+// gone has an inode too, but lies on another file system: all namespaces are on one.
+func inodes() func(path string) (event.Netns, error) {
+	var own unix.Stat_t
+	ownErr := unix.Stat(ownPath, &own)
+	return func(path string) (event.Netns, error) {
+		if ownErr != nil {
+			return 0, &os.PathError{Op: "stat", Path: ownPath, Err: ownErr}
+		}
+		var file unix.Stat_t
+		if err := unix.Stat(path, &file); err != nil {
+			return 0, &os.PathError{Op: "stat", Path: path, Err: err}
+		}
+		if file.Dev != own.Dev {
+			return 0, fmt.Errorf("%s is no namespace", path)
+		}
+		return event.Netns(file.Ino), nil
 	}
-	if err := unix.Stat(ownPath, &own); err != nil {
-		return 0, &os.PathError{Op: "stat", Path: ownPath, Err: err}
-	}
-	if file.Dev != own.Dev {
-		return 0, fmt.Errorf("%s is no namespace", path)
-	}
-	return event.Netns(file.Ino), nil
 }
 
 // Inside runs do on a thread that is in the network namespace behind path, and
@@ -56,7 +58,7 @@ func Inside(path string, id event.Netns, do func() error) error {
 // stays locked, so that the runtime ends it with the goroutine.
 func visit(path string, id event.Netns, do func() error) error {
 	runtime.LockOSThread()
-	home, err := os.Open(threadPath)
+	home, err := os.Open(ownPath)
 	if err != nil {
 		runtime.UnlockOSThread()
 		return err

@@ -30,8 +30,8 @@ type Host struct {
 	scans limit
 }
 
-// New gives a host that looks at w. It reads its own namespace's inode, and
-// nothing else, before the first question.
+// New gives a host that looks at w. It reads the inode of the caller's namespace,
+// which is the agent's own from then on, and nothing else before the first question.
 func New(w World) *Host {
 	own, err := w.Inode(ownPath)
 	if err != nil {

@@ -89,14 +89,9 @@ func (h *Host) routeBack(at Target, w event.Want) (event.Event, error) {
 	if !w.To.IsValid() {
 		return nil, errors.New("no destination to ask for")
 	}
-	answer := &event.RouteBack{To: w.To, From: w.From}
+	answer := &event.RouteBack{}
 	err := h.inside(at, func() error {
-		found, err := h.world.RouteBack(w.To, w.From)
-		if err != nil {
-			answer.Error = err.Error()
-			return nil
-		}
-		answer.Route, answer.Found = found, true
+		*answer = h.world.RouteBack(w.To, w.From)
 		return nil
 	})
 	answer.Header = h.head(w)
@@ -105,25 +100,45 @@ func (h *Host) routeBack(at Target, w event.Want) (event.Event, error) {
 
 // routeBack implements World.RouteBack for the calling thread's namespace.
 //
-// The kernel refuses to look up an IPv4 route from an address that is not its own
-// (EINVAL), as a router must ask. Then the question is put as for a packet to be
-// forwarded, come in by the loopback device: that is how the reverse-path check
-// itself asks (__fib_validate_source sets flowi4_iif to it), so that rules for the
-// source apply. Where that is refused too (forwarding off, a strict check on lo),
-// the source is left out.
-func routeBack(to, from netip.Addr) (event.Route, error) {
+// The kernel refuses to look up an IPv4 route from an address that is not its own,
+// as a router must ask. Then the question is put as for a packet to be forwarded,
+// come in by the loopback device: that is how the reverse-path check itself asks
+// (__fib_validate_source sets flowi4_iif to it), so that rules for the source apply.
+// Where that is refused too (forwarding off, a strict check on lo), the source is
+// left out.
+func routeBack(to, from netip.Addr) event.RouteBack {
+	answer := event.RouteBack{To: to, From: from}
 	to, from = to.Unmap().WithZone(""), from.Unmap().WithZone("")
-	if from.IsValid() && from.Is4() == to.Is4() && !from.IsUnspecified() {
-		found, err := matchRoute(to, sourceOf(from))
-		if err == nil || !errors.Is(err, unix.EINVAL) {
-			return found, err
-		}
-		forwarded := append(sourceOf(from), nl.NewRtAttr(unix.RTA_IIF, nl.Uint32Attr(loopbackIndex)))
-		if found, err := matchRoute(to, forwarded); err == nil {
-			return found, nil
-		}
+	found, fromAny, err := routeFrom(to, from)
+	if err != nil {
+		answer.Error = err.Error()
+		return answer
 	}
-	return matchRoute(to, nil)
+	answer.Found, answer.Route, answer.FromAny = true, found, fromAny
+	return answer
+}
+
+func routeFrom(to, from netip.Addr) (found event.Route, fromAny bool, err error) {
+	if !from.IsValid() || from.IsUnspecified() || from.Is4() != to.Is4() {
+		found, err = matchRoute(to, nil)
+		return found, false, err
+	}
+	found, err = matchRoute(to, sourceOf(from))
+	if err == nil || to.Is6() || isLocal(from) {
+		return found, false, err
+	}
+	forwarded := append(sourceOf(from), nl.NewRtAttr(unix.RTA_IIF, nl.Uint32Attr(loopbackIndex)))
+	if found, err := matchRoute(to, forwarded); err == nil {
+		return found, false, nil
+	}
+	found, err = matchRoute(to, nil)
+	return found, true, err
+}
+
+// isLocal tells whether an address is one of the namespace's own.
+func isLocal(addr netip.Addr) bool {
+	found, err := lookup(addr, nil, 0)
+	return err == nil && found.kind == unix.RTN_LOCAL
 }
 
 const loopbackIndex = 1 // in every namespace (loopback_net_init)

@@ -99,7 +99,7 @@ func (r *rule) match(kind uint16, value []byte, toBits, fromBits uint8) {
 		r.out = text(value)
 	case unix.FRA_IP_PROTO:
 		if len(value) > 0 {
-			r.protocol = decimal(uint32(value[0]))
+			r.protocol = transport(value[0])
 		}
 	case unix.FRA_SPORT_RANGE:
 		r.sourcePorts = portRange(value)
@@ -135,6 +135,19 @@ func (r *rule) act(kind uint16, value []byte) {
 		if !r.groups {
 			r.group = 0
 		}
+	}
+}
+
+func transport(number uint8) string {
+	switch number {
+	case unix.IPPROTO_TCP:
+		return "tcp"
+	case unix.IPPROTO_UDP:
+		return "udp"
+	case unix.IPPROTO_ICMP:
+		return "icmp"
+	default:
+		return decimal(uint32(number))
 	}
 }
 

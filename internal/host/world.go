@@ -33,9 +33,9 @@ type World struct {
 	Defaults func(name func(index uint32) string) ([]event.Route, error)
 	// Rules gives the policy rules beside those every namespace has.
 	Rules func() ([]string, error)
-	// RouteBack asks the kernel by which route it would send to To, from From
-	// where that is valid. Its error is the kernel's answer.
-	RouteBack func(to, from netip.Addr) (event.Route, error)
+	// RouteBack asks the kernel by which route it would send to an address, from
+	// another where that is valid.
+	RouteBack func(to, from netip.Addr) event.RouteBack
 
 	// Walk counts who holds the ports from low to high, in the namespace behind
 	// path. Nil where the agent has no such sight.
@@ -50,7 +50,7 @@ func Real() World {
 	return World{
 		ReadFile:  os.ReadFile,
 		List:      list,
-		Inode:     Inode,
+		Inode:     inodes(),
 		Inside:    Inside,
 		Now:       now,
 		Links:     links,

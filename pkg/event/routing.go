@@ -64,6 +64,10 @@ type RouteBack struct {
 	From  netip.Addr `json:"from,omitzero"`
 	Found bool       `json:"found"`
 	Route Route      `json:"route,omitzero"`
+	// FromAny is true where the kernel would not look up a route from From, which is
+	// not its own: the route is the one from no address in particular, and a policy
+	// rule for From may choose another.
+	FromAny bool `json:"from_any,omitempty"`
 	// Error is the kernel's answer where Found is false.
 	Error string `json:"error,omitempty"`
 }
