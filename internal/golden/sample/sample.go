@@ -50,7 +50,7 @@ func base(number string, sequence uint64) finding.Record {
 		Alert:    true,
 		Host:     host(),
 	}
-	r.Finding.ID = "019585a0-0000-7000-9000-0000000000" + number
+	r.Finding.ID = "5f2b90c4d1" + number
 	r.Status, r.Severity, r.Confidence = finding.Confirmed, finding.High, 95
 	r.First, r.Last, r.Count = start(), start().Add(300*time.Millisecond), 3
 	r.Netns = finding.Netns{Inode: 4026532711, Name: "router"}
