@@ -35,7 +35,8 @@ func leak(n *network) stage {
 }
 
 func keepHalf(n *network) stage {
-	s, _ := keep(n, 150)
+	s, program := keep(n, 150)
+	program.atOnce = true
 	s.proof = func(r reading) error { return atLeast("answers", r.OK, 400) }
 	return s
 }

@@ -42,13 +42,14 @@ func runOut(n *network) stage {
 }
 
 // judgeForecast holds the time left that was told against the time there was: the
-// rate is steady, so it is known to the lab.
+// rate is steady, so what happened until then tells what would have.
 func judgeForecast(_ reading, s *Result) []string {
 	ports := s.first.Trapbpf.Ports
 	if ports == nil || ports.SecondsLeft == nil {
 		return []string{"the forecast tells no time"}
 	}
-	truth := float64(runningPorts)/runningRate - s.Times.Found.Seconds()
+	rate := float64(s.then.OK) / s.Times.Found.Seconds()
+	truth := (runningPorts - float64(s.then.OK)) / rate
 	told := *ports.SecondsLeft
 	s.note("forecast: %.1f s left, in truth %.1f s", told, truth)
 	if told < truth/2 || told > truth*2 {

@@ -23,7 +23,8 @@ func (r *run) judge() {
 	if !reading.Symptom.IsZero() {
 		r.result.Times.Symptom = reading.Symptom.Sub(r.begun)
 	}
-	if err := r.stage.proof(reading); err != nil {
+	cutShort := r.result.Verdict == FalseAlarm
+	if err := r.stage.proof(reading); err != nil && !cutShort {
 		r.result.problem("%v", err)
 	}
 	r.judgeTimes()

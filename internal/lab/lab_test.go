@@ -52,7 +52,7 @@ func playScenario(t *testing.T, binary string, s Scenario) Result {
 	ctx, cancel := context.WithTimeout(t.Context(), runLimit)
 	defer cancel()
 	result, err := Run(ctx, Options{Binary: binary, Scenario: s, Progress: func(e Event) {
-		t.Logf("%7.3f %s %s", e.Elapsed.Seconds(), e.Text, e.Record)
+		t.Logf("%7.3f %s", e.Elapsed.Seconds(), e.Text)
 	}})
 	if err != nil {
 		t.Error(err)
@@ -61,7 +61,10 @@ func playScenario(t *testing.T, binary string, s Scenario) Result {
 		t.Error(problem)
 	}
 	if !result.Good() {
-		t.Errorf("%s: expected %s, verdict %s", s.Name, result.Expected, result.Verdict)
+		t.Errorf("%s: expected %s, verdict %s, records:", s.Name, result.Expected, result.Verdict)
+		for _, record := range result.Records {
+			t.Logf("%s", record)
+		}
 	}
 	for _, note := range result.Notes {
 		t.Log(note)
@@ -102,6 +105,40 @@ func TestRunThatIsCancelledLeavesNothing(t *testing.T) {
 			t.Errorf("%s is left behind", name)
 		}
 	}
+}
+
+func TestAgentOutlivesTheNamespaceItWatches(t *testing.T) {
+	kerneltest.Exclusive(t)
+	binary := buildAgent(t)
+	n := newNetwork("vanish")
+	d := buildDuo(n, 0)
+	if n.err != nil {
+		t.Fatal(n.err)
+	}
+	a, err := startAgent(binary, d.client.name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = a.cmd.Process.Kill()
+		<-a.exited
+	})
+	if err := a.ready(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.close(); err != nil {
+		t.Fatal(err)
+	}
+	// Time for the agent's next looks at what is gone.
+	ctx, cancel := context.WithTimeout(t.Context(), quietPeriod)
+	defer cancel()
+	if _, err := a.await(ctx, func(telling) bool { return true }); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the agent told something of it, or ended: %v", err)
+	}
+	if took, err := a.stop(); err != nil || took > stopLimit {
+		t.Errorf("stopped after %s: %v", took, err)
+	}
+	expectNothingLeft(t, n.nonce)
 }
 
 func TestRunRefusesAnUnknownView(t *testing.T) {

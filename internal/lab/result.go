@@ -63,6 +63,8 @@ type Result struct {
 
 	// first and last are the expected finding's first record and its resolved one.
 	first, last *finding.Document
+	// then is what the traffic had seen when the fault was found.
+	then reading
 }
 
 // Good tells whether everything was as promised.
@@ -79,9 +81,10 @@ func (r *Result) Delay() (time.Duration, bool) {
 	return r.Times.Found - r.Times.Symptom, true
 }
 
-// Recovery is from the fix to the resolved record; false where there was none.
+// Recovery is from the fix to the resolved record; false where there was no fix or
+// no such record.
 func (r *Result) Recovery() (time.Duration, bool) {
-	if r.Times.Resolved == 0 {
+	if r.Times.Resolved == 0 || r.Times.Fixed == 0 {
 		return 0, false
 	}
 	return r.Times.Resolved - r.Times.Fixed, true

@@ -44,8 +44,9 @@ type Event struct {
 const (
 	readyLimit   = 30 * time.Second
 	foundLimit   = 45 * time.Second
+	proofLimit   = 30 * time.Second // for a twin, after its window
 	healLimit    = 15 * time.Second
-	resolveLimit = 45 * time.Second
+	resolveLimit = 75 * time.Second // some conditions show themselves every 30 s only
 )
 
 // run is one run under way.

@@ -26,7 +26,7 @@ func (r *run) watchFault(ctx context.Context) error {
 	}
 	r.result.Verdict = Found
 	r.result.Times.Found = found.at.Sub(r.begun)
-	r.result.first = found.doc
+	r.result.first, r.result.then = found.doc, r.meter.read()
 	r.show(found)
 	if r.Scenario.cut {
 		return nil

@@ -45,7 +45,7 @@ func (r *Result) cells() []string {
 	delay, recovery := "", ""
 	if d, ok := r.Delay(); ok {
 		delay = seconds(d)
-	} else if r.Times.Found != 0 {
+	} else if r.Verdict == Found {
 		delay = "before any"
 	}
 	if d, ok := r.Recovery(); ok {

@@ -16,6 +16,8 @@ import (
 type pool struct {
 	calls []caller
 	size  int
+	// atOnce opens the whole pool when the program starts.
+	atOnce bool
 	// reformed asks for a restart with good manners.
 	reformed atomic.Bool
 	// manners is what a reformed pool does otherwise.
@@ -29,6 +31,11 @@ type pool struct {
 func (p *pool) run(s *space, name string, rate int) job {
 	return inside(s, name, func(ctx context.Context, m *meter) error {
 		defer p.drop()
+		for range p.size {
+			if p.atOnce {
+				m.attemptPort(p.step())
+			}
+		}
 		pace(ctx, rate, rate*300, func() {
 			if p.reformed.CompareAndSwap(true, false) {
 				p.drop()
