@@ -45,8 +45,8 @@ static __always_inline void tb_socket_ends(struct sock *sk, __u8 *source, __u8 *
 	struct sock_common *common = &sk->__sk_common;
 
 	if (BPF_CORE_READ(common, skc_family) == AF_INET6) {
-		BPF_CORE_READ_INTO(destination, common, skc_v6_daddr);
-		BPF_CORE_READ_INTO(source, common, skc_v6_rcv_saddr);
+		bpf_core_read(destination, TB_ADDR, &common->skc_v6_daddr);
+		bpf_core_read(source, TB_ADDR, &common->skc_v6_rcv_saddr);
 		if (!tb_is_mapped(destination))
 			return;
 	} else {
