@@ -22,6 +22,7 @@ type life struct {
 	count    uint64
 	told     event.Time // when its last record was written
 	untold   bool       // seen again since
+	shown    finding.Finding
 }
 
 // open begins a finding, unless a rival that explains more is open already. Rivals

@@ -24,7 +24,9 @@ func (e *Engine) tell(l *life, action finding.Action, reason string, alert bool)
 	e.out.Record(r)
 }
 
-// describe lets the detector speak, then fills what is the engine's to say.
+// describe lets the detector speak, then fills what is the engine's to say. The way
+// back is what it was when the finding opened, and a resolved finding keeps what
+// proved it: both would be described from settings that the fix has changed.
 func (e *Engine) describe(l *life, action finding.Action) finding.Finding {
 	key := l.last.Key
 	f := finding.Finding{Netns: finding.Netns{
@@ -32,6 +34,12 @@ func (e *Engine) describe(l *life, action finding.Action) finding.Finding {
 		Name:  e.facts.Namespace(key.Netns).Name.Name,
 	}}
 	l.detector.Describe(key, e.facts, &f)
+	switch {
+	case action == finding.Closed:
+		f = closing(l.shown, f)
+	case action == finding.Updated && len(l.shown.Undo) > 0:
+		f.Undo = l.shown.Undo
+	}
 	f.ID, f.Trap, f.Cause = l.id, l.detector.Trap(), key.Cause
 	f.Status, f.Severity = l.last.Status, l.last.Severity
 	if action == finding.Closed {
@@ -41,7 +49,14 @@ func (e *Engine) describe(l *life, action finding.Action) finding.Finding {
 	f.Count = l.count
 	f.Lossy = e.lossy(l)
 	e.enrich(&f.Process)
+	l.shown = f
 	return f
+}
+
+// closing gives what was shown last, with the newest numbers.
+func closing(shown, now finding.Finding) finding.Finding {
+	shown.MTU, shown.Route, shown.DNS, shown.Ports = now.MTU, now.Route, now.DNS, now.Ports
+	return shown
 }
 
 func (e *Engine) lossy(l *life) bool {

@@ -32,7 +32,7 @@ func classify(e *event.Drop) (finding.Cause, bool) {
 func innocent(e *event.Drop, facts *flow.Facts) bool {
 	source, destination := e.Packet.Source.Addr(), e.Packet.Destination.Addr()
 	switch {
-	case e.EtherType == etherTypeARP, e.Sampled && e.Type != event.PacketHost:
+	case e.EtherType == etherTypeARP, e.Type != event.PacketHost:
 		return true
 	case source.IsMulticast(), destination.IsMulticast(), isBroadcast(destination):
 		return true

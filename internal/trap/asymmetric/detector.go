@@ -100,11 +100,13 @@ func (d *Detector) observeDrop(e *event.Drop, desk trap.Desk) {
 		return
 	}
 	key := dropKey{e.Netns, e.Reason, e.Packet.Source.Addr(), e.Packet.Destination.Addr(), e.Ifindex}
-	if !e.Sampled && !d.counts.Known(key) {
-		return // its packet was not seen yet: a sample with the full count follows
+	// A bare count tells nothing of the frame: it counts for a key whose packet was
+	// seen and is no innocent. One that was not seen yet is sampled again soon.
+	if !e.Sampled && !d.counts.Known(key) || e.Sampled && innocent(e, desk.Facts()) {
+		return
 	}
 	fresh := d.counts.Advance(key, e.Count, e.Time)
-	if fresh == 0 || innocent(e, desk.Facts()) {
+	if fresh == 0 {
 		return
 	}
 	g := d.group(trap.Key{Cause: cause, Netns: e.Netns, Subject: subject(cause, e)}, e)

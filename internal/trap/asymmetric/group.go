@@ -136,8 +136,12 @@ func (g *group) ingress(facts *flow.Facts) *event.Interface {
 	return nil
 }
 
-// lookedUp tells whether anybody told which way the route back goes.
-func (g *group) lookedUp() bool { return !g.first.Reverse.IsZero() || g.back != nil }
+// lookedUp tells whether it is known which way the route back goes. That there is
+// none is known only from the kernel's own lookup: a question asked afterwards may
+// fail for reasons of its own.
+func (g *group) lookedUp() bool {
+	return !g.first.Reverse.IsZero() || g.back != nil && g.back.Found
+}
 
 // expected is the interface of the route back: the kernel's own lookup where it
 // was caught, else the answer to the same question asked later; "" for no route.

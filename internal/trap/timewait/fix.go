@@ -36,7 +36,7 @@ func (l *lane) fix(cause finding.Cause, facts *flow.Facts, f *finding.Finding) {
 	place := trap.Where(facts, l.key.netns)
 	var kept []finding.Sysctl
 	if known.Settings != nil {
-		if helpsReuse(cause, known.Settings) {
+		if helpsReuse(cause, known.Settings) && f.Ports.TimeWait > f.Ports.Live {
 			kept = append(kept, l.fixReuse(place, known.Settings, f))
 		}
 		kept = append(kept, fixRange(place, known, f)...)

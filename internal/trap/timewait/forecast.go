@@ -20,13 +20,15 @@ const (
 	calmShare  = 0.7
 	// horizon is how near the end of the range must be for a forecast.
 	horizon = 60 * time.Second
-	// minSpan is how much history a slope needs before it is believed: a process
-	// that starts opens its pool at once and then stops. minShare is how much of
-	// the range must be taken by then. Past halfShare two walks have to do.
+	// minSpan is how much history a slope needs before it is believed, minShare how
+	// much of the range must be taken by then. Past halfShare two walks have to do.
 	minSpan   = 1900 * time.Millisecond
 	minShare  = 0.25
 	shortSpan = 900 * time.Millisecond
 	halfShare = 0.5
+	// liveShare is how much of the range live connections must hold before their
+	// growth is believed: a process that starts fills its pool at once and stops.
+	liveShare = 0.65
 )
 
 // forecast warns before the first failure, and takes the warning back. It tells
@@ -42,6 +44,8 @@ func (l *lane) forecast(now event.Time, desk trap.Desk) bool {
 	p := l.project(known.Settings)
 	key := l.cell(RunningOut)
 	switch {
+	case p.alarming() && l.cause != "" && desk.Open(l.cell(l.cause)):
+		// what was forecast has come: the failure's finding tells it
 	case p.alarming():
 		l.left = p.left
 		desk.See(trap.Sighting{
@@ -79,7 +83,7 @@ func (l *lane) project(settings *event.PortSettings) projection {
 	if size > 0 {
 		p.share = taken / size
 	}
-	if slope <= 0 || peak < size || !l.believable(p.share) {
+	if slope <= 0 || peak < size || !l.believable(p.share, slope) {
 		return p
 	}
 	left := time.Duration(max(size-taken, 0) / slope * float64(time.Second))
@@ -90,7 +94,11 @@ func (l *lane) project(settings *event.PortSettings) projection {
 }
 
 // believable tells whether there is history enough to trust the slope.
-func (l *lane) believable(share float64) bool {
+func (l *lane) believable(share, slope float64) bool {
+	const mostly = 0.5
+	if l.live.PerSecond() > mostly*slope {
+		return share >= liveShare && l.live.Span() >= minSpan
+	}
 	if share >= halfShare {
 		return l.taken.Span() >= shortSpan
 	}

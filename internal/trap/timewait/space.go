@@ -45,6 +45,8 @@ type space struct {
 	overflows uint64
 	counted   bool
 	refused   uint64
+	overflown event.Time // when the counter last grew
+	limit     uint32     // what it was when the finding opened
 }
 
 // ask wants a walk and the settings, at most once a second.
@@ -100,12 +102,16 @@ func (s *space) overflow(e *event.PortUse, desk trap.Desk) {
 	grew := s.counted && e.Overflows > s.overflows
 	s.overflows, s.counted = e.Overflows, true
 	if !grew {
+		s.mendOverflow(e, desk)
 		return
 	}
 	s.refused += fresh
-	s.pressure = e.Time
+	s.overflown, s.pressure = e.Time, e.Time
+	if known := desk.Facts().Namespace(s.netns).Settings; known != nil && !desk.Open(s.overflowKey()) {
+		s.limit = known.MaxTWBuckets
+	}
 	desk.See(trap.Sighting{
-		Key:      trap.Key{Cause: BucketsFull, Netns: s.netns, Subject: "buckets"},
+		Key:      s.overflowKey(),
 		At:       e.Time,
 		New:      fresh,
 		Status:   finding.Confirmed,
@@ -113,6 +119,23 @@ func (s *space) overflow(e *event.PortUse, desk trap.Desk) {
 		Quiet:    walkAtRest + walkAtRest/2, // at rest it shows only at every walk
 		Rests:    []event.Kind{event.KindPortUse},
 	})
+}
+
+func (s *space) overflowKey() trap.Key {
+	return trap.Key{Cause: BucketsFull, Netns: s.netns, Subject: "buckets"}
+}
+
+// mendOverflow closes the finding once the limit was raised and nothing was refused
+// for a while. Meanwhile the walks go on every second.
+func (s *space) mendOverflow(e *event.PortUse, desk trap.Desk) {
+	known := desk.Facts().Namespace(s.netns).Settings
+	if !desk.Open(s.overflowKey()) || known == nil || known.MaxTWBuckets <= s.limit {
+		return
+	}
+	s.pressure = e.Time
+	if e.Time.Sub(s.overflown) >= healthyFor {
+		desk.Mend(s.overflowKey(), e.Time, fmt.Sprintf("tcp_max_tw_buckets is %d now, and none was refused for %s", known.MaxTWBuckets, healthyFor))
+	}
 }
 
 func (s *space) describeOverflow(facts *flow.Facts, f *finding.Finding) {
