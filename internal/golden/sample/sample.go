@@ -72,6 +72,7 @@ func RPFilter(action finding.Action) *finding.Record {
 	r := base("01", 1)
 	rpFilter(&r)
 	switch action {
+	case finding.Opened:
 	case finding.Updated:
 		r.Action, r.Sequence, r.Alert, r.Reason = action, 2, false, "still seen: 45 more"
 		r.Time, r.Last, r.Count = start().Add(10350*time.Millisecond), start().Add(10*time.Second), 48
