@@ -42,12 +42,12 @@ func upstreamCalls(late bool) []caller {
 	return calls
 }
 
-func upstreamServers(d duo) job {
+func upstreamServers(n *network, d duo) job {
 	var addrs []string
 	for i := range upstreams {
 		addrs = append(addrs, at(duoExtra(i), webPort))
 	}
-	return serve(d.server, answer, addrs...)
+	return n.serve(d.server, answer, addrs...)
 }
 
 // bindBeforeConnect wants 600 connections, 75 to each upstream, out of 300 ports.
@@ -57,7 +57,7 @@ func bindBeforeConnect(n *network) stage {
 	proxy := &pool{calls: upstreamCalls(false), size: 600}
 	proxy.manners = func(p *pool) { p.calls = upstreamCalls(true) }
 	return stage{
-		traffic: together(upstreamServers(d), proxy.run(d.client, "lab-proxy", 150)),
+		traffic: together(upstreamServers(n, d), proxy.run(d.client, "lab-proxy", 150)),
 		proof:   func(r reading) error { return atLeast("failed binds", r.count("EADDRINUSE"), 1) },
 		judge:   judgeFailure("EADDRINUSE", "", 300),
 		obey:    func() { proxy.reformed.Store(true) },
@@ -70,11 +70,11 @@ func bindBeforeConnect(n *network) stage {
 func bindBusy(n *network) stage {
 	d := buildDuo(n, upstreams)
 	d.ports(n, 300, "0")
-	proxy := &pool{calls: upstreamCalls(true), size: 600}
+	proxy := &pool{calls: upstreamCalls(true), size: 600, atOnce: true}
 	busy := netip.MustParseAddrPort(at(duoClient, webPort))
 	return stage{
-		traffic: together(upstreamServers(d), proxy.run(d.client, "lab-proxy", 150),
-			serve(d.client, answer, busy.String()), bindTo(d.client, busy)),
+		traffic: together(upstreamServers(n, d), proxy.run(d.client, "lab-proxy", 150),
+			n.serve(d.client, answer, busy.String()), bindTo(d.client, busy)),
 		proof: func(r reading) error {
 			return errors.Join(atLeast("failed binds", r.count("EADDRINUSE"), 100),
 				atLeast("late-bound connections", r.OK, 600))
@@ -82,8 +82,7 @@ func bindBusy(n *network) stage {
 	}
 }
 
-// bindTo binds to one port over and over. A success in the first moments, before
-// the port's owner is there, is no matter.
+// bindTo binds to one port over and over.
 func bindTo(s *space, addr netip.AddrPort) job {
 	return inside(s, "lab-client", func(ctx context.Context, m *meter) error {
 		pace(ctx, 50, 6000, func() {
@@ -93,9 +92,7 @@ func bindTo(s *space, addr netip.AddrPort) job {
 				return
 			}
 			defer unix.Close(fd)
-			if err := unix.Bind(fd, socketAddress(addr)); err != nil {
-				m.attempt(err)
-			}
+			m.attempt(unix.Bind(fd, socketAddress(addr)))
 		})
 		return nil
 	})

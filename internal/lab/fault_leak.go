@@ -47,6 +47,6 @@ func keep(n *network, size int) (stage, *pool) {
 	d.ports(n, 300, "0")
 	program := &pool{calls: []caller{callTo(duoServer)}, size: size}
 	return stage{
-		traffic: together(serve(d.server, answer, at(duoServer, webPort)), program.run(d.client, "lab-client", 150)),
+		traffic: together(n.serve(d.server, answer, at(duoServer, webPort)), program.run(d.client, "lab-client", 150)),
 	}, program
 }

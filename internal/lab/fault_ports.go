@@ -58,7 +58,7 @@ func exhaust(server, reuse string) func(*network) stage {
 		d := buildDuo(n, 0)
 		d.ports(n, 300, reuse)
 		return stage{
-			traffic: together(serve(d.server, answer, at(server, webPort)), d.shortCalls(server, 150)),
+			traffic: together(n.serve(d.server, answer, at(server, webPort)), d.shortCalls(server, 150)),
 			proof: func(r reading) error {
 				return atLeast("failed connects", r.count("EADDRNOTAVAIL"), 1)
 			},
@@ -128,7 +128,7 @@ func closingServer(n *network) stage {
 		return nil
 	})
 	return stage{
-		traffic: together(serve(d.server, answerAndClose, at(duoServer, webPort)), client),
+		traffic: together(n.serve(d.server, answerAndClose, at(duoServer, webPort)), client),
 		proof: func(r reading) error {
 			held, err := d.server.timeWaits()
 			return errors.Join(err, atLeast("TIME_WAITs at the server", held, 300))

@@ -49,7 +49,7 @@ func asymmetry(name1, name2 string, all, each int) func(*network) stage {
 	return func(n *network) stage {
 		d := buildDiamond(n, "client", name1, name2)
 		d.reversePath(n, all, each)
-		s := d.stage(d.edge)
+		s := d.stage(n, d.edge)
 		s.judge = d.judgeRoute(all, each)
 		return s
 	}
@@ -58,7 +58,7 @@ func asymmetry(name1, name2 string, all, each int) func(*network) stage {
 func routedAsymmetry(n *network) stage {
 	d := buildDiamond(n, "gateway", "wan1", "wan2")
 	d.reversePath(n, 0, 1)
-	s := d.stage(d.addLAN(n))
+	s := d.stage(n, d.addLAN(n))
 	s.judge = d.judgeRoute(0, 1)
 	return s
 }
@@ -66,13 +66,13 @@ func routedAsymmetry(n *network) stage {
 func looseAsymmetry(n *network) stage {
 	d := buildDiamond(n, "client", "c-r1", "c-r2")
 	d.reversePath(n, 0, 2)
-	s := d.stage(d.edge)
+	s := d.stage(n, d.edge)
 	s.proof = func(r reading) error { return atLeast("answers", r.OK, 20) }
 	return s
 }
 
 // stage is a client that asks the server ten times a second.
-func (d diamond) stage(from *space) stage {
+func (d diamond) stage(n *network, from *space) stage {
 	web := netip.AddrPortFrom(netip.MustParseAddr(diamondServer), webPort)
 	call := caller{to: web, within: 300 * time.Millisecond}
 	client := inside(from, "lab-client", func(ctx context.Context, m *meter) error {
@@ -80,7 +80,7 @@ func (d diamond) stage(from *space) stage {
 		return nil
 	})
 	return stage{
-		traffic: together(serve(d.server, answer, web.String()), client, d.watchDrops),
+		traffic: together(n.serve(d.server, answer, web.String()), client, d.watchDrops),
 		proof: func(reading) error {
 			drops, err := d.drops()
 			if err != nil {

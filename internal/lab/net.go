@@ -23,7 +23,9 @@ type network struct {
 	scenario string
 	nonce    string
 	spaces   []*space
-	err      error
+	// listeners are its servers', closed here where their jobs never ran.
+	listeners []net.Listener
+	err       error
 }
 
 // newNetwork starts an empty network. The caller closes it.
@@ -166,6 +168,9 @@ func (n *network) fail(err error) {
 
 // close removes all namespaces of the run and with them their links.
 func (n *network) close() error {
+	for _, l := range n.listeners {
+		_ = l.Close() // often closed before
+	}
 	var errs []error
 	for _, s := range n.spaces {
 		errs = append(errs, s.close())

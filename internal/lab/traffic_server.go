@@ -15,36 +15,42 @@ import (
 // patience bounds one exchange of a server or a client.
 const patience = 5 * time.Second
 
-// serve accepts TCP connections inside a namespace at every one of the addresses
-// and hands each to handle, until ctx ends.
-func serve(s *space, handle func(net.Conn), addrs ...string) job {
+// serve listens for TCP at every one of the addresses inside a namespace, at once,
+// so that no client comes too early. The job accepts connections and hands each to
+// handle.
+func (n *network) serve(s *space, handle func(net.Conn), addrs ...string) job {
 	var jobs []job
 	for _, addr := range addrs {
-		jobs = append(jobs, listen(s, handle, addr))
+		if n.err != nil {
+			break
+		}
+		listener, err := listen(s, addr)
+		if err != nil {
+			n.fail(err)
+			break
+		}
+		n.listeners = append(n.listeners, listener)
+		jobs = append(jobs, func(ctx context.Context, _ *meter) error {
+			defer context.AfterFunc(ctx, func() { _ = listener.Close() })()
+			accept(ctx, listener, handle)
+			return nil
+		})
 	}
 	return together(jobs...)
 }
 
-func listen(s *space, handle func(net.Conn), addr string) job {
-	return func(ctx context.Context, _ *meter) error {
-		// Multipath TCP is Go's default for listeners, and not what is shown here.
-		var config net.ListenConfig
-		config.SetMultipathTCP(false)
-		var listener net.Listener
-		err := s.do(func() (err error) {
-			listener, err = config.Listen(ctx, "tcp", addr)
-			return err
-		})
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			return fmt.Errorf("serve in %s: %w", s.role, err)
-		}
-		defer context.AfterFunc(ctx, func() { _ = listener.Close() })()
-		accept(ctx, listener, handle)
-		return nil
+func listen(s *space, addr string) (listener net.Listener, err error) {
+	// Multipath TCP is Go's default for listeners, and not what is shown here.
+	var config net.ListenConfig
+	config.SetMultipathTCP(false)
+	err = s.do(func() (err error) {
+		listener, err = config.Listen(context.Background(), "tcp", addr)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("serve in %s: %w", s.role, err)
 	}
+	return listener, nil
 }
 
 // accept serves connections until the listener is closed, then ends them all.
