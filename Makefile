@@ -57,9 +57,14 @@ test: ## run every test that this machine can run (as root: privileged and lab t
 	@$(if $(filter 1,$(TRAPBPF_MUST_PRIVILEGED)),,echo 'Not root on a kernel with BTF: privileged and lab tests are skipped.' >&2;) \
 	$(TEST) -json ./... | $(TALLY)
 
+.PHONY: test-kernels
+test-kernels: ## run the agent on other kernels, in virtual machines (KERNELS=ci|all|6.1,...; needs qemu)
+	$(GO) run ./internal/vm/cmd/kernels run -kernels $(or $(KERNELS),ci)
+
+# The lab runs the built binary, image and arch only read the tree: nothing to race.
 .PHONY: race
-race: ## run the tests that need no privilege under the race detector (needs a C compiler)
-	@CGO_ENABLED=1 TRAPBPF_MUST_PRIVILEGED= TRAPBPF_UNPRIVILEGED=1 $(TEST) -race -json ./... | $(GO) run ./internal/tally
+race: ## run the tests under the race detector (needs a C compiler)
+	@CGO_ENABLED=1 $(TEST) -race -json $$($(GO) list ./... | grep -v -E '/internal/(lab|vm|image|arch)(/|$$)') | $(TALLY)
 
 .PHONY: check
 check: check-format check-vet check-lint check-mod check-shell check-generated check-arch ## all that CI holds besides the tests
