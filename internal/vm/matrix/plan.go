@@ -145,6 +145,7 @@ func others() []Boot {
 		{Script: one("no tracefs mounted", "tracefs", "debugfs")},
 		{Script: one("no cgroup v2", "cgroup2")},
 		{Script: one("lockdown=integrity"), Append: []string{"lockdown=integrity"}},
+		{Script: one("lockdown=confidentiality"), Append: []string{"lockdown=confidentiality"}},
 	}
 }
 

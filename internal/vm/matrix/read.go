@@ -163,10 +163,19 @@ func readScenario(o job.Outcome, name string) Scenario {
 
 // ending says in words how a job that did not go well ended.
 func ending(o job.Outcome) string {
-	last := strings.TrimSpace(o.Stderr)
-	last = last[strings.LastIndexByte(last, '\n')+1:]
 	if !o.Ended {
-		return "did not end, the machine went down; it last said: " + last
+		return "did not end, the machine went down; it last said: " + lastWord(o.Stderr)
 	}
-	return fmt.Sprintf("ended with %d: %s", o.Code, last)
+	return fmt.Sprintf("ended with %d: %s", o.Code, lastWord(o.Stderr))
+}
+
+// lastWord gives the line that says most: a panic's first, else the last.
+func lastWord(stderr string) string {
+	lines := strings.Split(strings.TrimSpace(stderr), "\n")
+	for _, line := range lines {
+		if strings.HasPrefix(line, "panic: ") {
+			return line
+		}
+	}
+	return lines[len(lines)-1]
 }
