@@ -20,6 +20,7 @@ import (
 type watchFlags struct {
 	traps, netns    []string
 	output, color   string
+	config          string
 	duration, quiet time.Duration
 	minSeverity     string
 	rung            map[string]string
@@ -32,6 +33,7 @@ func (f *watchFlags) addLive(c *cobra.Command) {
 	flags.DurationVar(&f.duration, "for", 0, "stop after this `DURATION`, e.g. 30s (default: until interrupted)")
 	flags.StringToStringVar(&f.rung, "rung", nil, "force a hook onto a rung: `HOOK=RUNG`")
 	flags.BoolVar(&f.debug, "debug", false, "log what the agent asks the host")
+	flags.StringVar(&f.config, "config", "", "take flags that are not given from this YAML `FILE`; its keys are their names")
 	_ = flags.MarkHidden("rung")
 	_ = c.RegisterFlagCompletionFunc("netns", completeNetns)
 }

@@ -25,6 +25,9 @@ included, so that ` + "`trapbpf replay FILE`" + ` comes to the same findings any
   sudo trapbpf record --redact-addresses --redact-names trouble.jsonl`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := applyConfig(cmd, f.config); err != nil {
+				return err
+			}
 			if _, err := f.parse(env); err != nil {
 				return err
 			}

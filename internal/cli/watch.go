@@ -27,6 +27,9 @@ with evidence, fix and verification. Silent when nothing is wrong. Needs root.`,
   sudo trapbpf watch --output json --for 10m > findings.jsonl`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := applyConfig(cmd, f.config); err != nil {
+				return err
+			}
 			return watch(cmd.Context(), env, &f, nil)
 		},
 	}

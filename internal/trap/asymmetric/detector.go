@@ -100,6 +100,10 @@ func (d *Detector) observeDrop(e *event.Drop, desk trap.Desk) {
 		return
 	}
 	key := dropKey{e.Netns, e.Reason, e.Packet.Source.Addr(), e.Packet.Destination.Addr(), e.Ifindex}
+	if !e.Packet.Source.IsValid() {
+		d.countOverflow(key, e, desk)
+		return
+	}
 	// A bare count tells nothing of the frame: it counts for a key whose packet was
 	// seen and is no innocent. One that was not seen yet is sampled again soon.
 	if !e.Sampled && !d.counts.Known(key) || e.Sampled && innocent(e, desk.Facts()) {
@@ -113,6 +117,18 @@ func (d *Detector) observeDrop(e *event.Drop, desk trap.Desk) {
 	g.take(e, fresh)
 	g.ask(e.Time, desk)
 	g.judge(e.Time, desk)
+}
+
+// countOverflow adds drops that the kernel had no row left to tell apart to the
+// oldest group of their namespace and reason, so that the total stays exact.
+func (d *Detector) countOverflow(key dropKey, e *event.Drop, desk trap.Desk) {
+	for g := range d.groups.All {
+		if g.key.Netns == e.Netns && g.first.Reason == e.Reason {
+			g.count(e.Time, d.counts.Advance(key, e.Count, e.Time))
+			g.judge(e.Time, desk)
+			return
+		}
+	}
 }
 
 func (d *Detector) group(key trap.Key, e *event.Drop) *group {

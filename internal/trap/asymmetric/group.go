@@ -36,11 +36,18 @@ type group struct {
 
 func newGroup(key trap.Key, e *event.Drop) *group { return &group{key: key, first: *e} }
 
-func (g *group) take(e *event.Drop, fresh uint64) {
-	g.last = max(g.last, e.Time)
+func (g *group) count(at event.Time, fresh uint64) {
+	if fresh == 0 {
+		return
+	}
+	g.last = max(g.last, at)
 	g.drops += fresh
 	g.unseen += fresh
-	g.rate.Add(e.Time, float64(g.drops))
+	g.rate.Add(at, float64(g.drops))
+}
+
+func (g *group) take(e *event.Drop, fresh uint64) {
+	g.count(e.Time, fresh)
 	if e.Sampled {
 		g.reply = g.reply || isReply(e.Packet)
 		if g.first.Reverse.IsZero() {
