@@ -33,6 +33,8 @@ func (r *Redactor) event(e event.Event) event.Event {
 		kept := *e
 		kept.To, kept.From, kept.Route = r.addr(e.To), r.addr(e.From), r.route(e.Route)
 		return &kept
+	case *event.DNSQuery, *event.DNSAnswer, *event.Dial, *event.Resolver:
+		return r.dns(e)
 	default:
 		return r.named(e)
 	}

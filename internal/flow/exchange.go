@@ -1,0 +1,137 @@
+// SPDX-FileCopyrightText: The trapbpf authors
+// SPDX-License-Identifier: Apache-2.0
+
+package flow
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/trapbpf/trapbpf/pkg/event"
+)
+
+// Bounds of the exchanges that are kept: at 20,000 questions a second and an answer
+// after 100 ms, 2,000 are under way.
+const (
+	maxAsked  = 8192
+	maxMissed = 2048
+)
+
+// missedFor is how long an answer that is late still finds its question.
+const missedFor = time.Minute
+
+// Exchange is one question with its answer, if there was any.
+type Exchange struct {
+	Query event.DNSQuery
+	// Tries counts how often the same question was sent: same socket, same id.
+	Tries int
+	// Last is when it was sent last. Query.Time is when first.
+	Last event.Time
+	// Late is true where the exchange was given up before the answer came.
+	Late bool
+}
+
+// Exchanges joins answers to questions by addresses, id, name and type.
+type Exchanges struct {
+	asked  *Table[exchangeKey, *Exchange]
+	missed *Table[exchangeKey, *Exchange]
+	strays uint64
+}
+
+type exchangeKey struct {
+	netns          event.Netns
+	client, server netip.AddrPort
+	protocol       uint8
+	id             uint16
+	name, kind     string
+}
+
+// NewExchanges gives an empty table.
+func NewExchanges() *Exchanges {
+	return &Exchanges{
+		asked:  NewTable[exchangeKey, *Exchange](maxAsked),
+		missed: NewTable[exchangeKey, *Exchange](maxMissed),
+	}
+}
+
+func keyOfQuery(q *event.DNSQuery) exchangeKey {
+	return exchangeKey{q.Netns, q.Client, q.Server, q.Protocol, q.ID, q.Name, q.Type}
+}
+
+// Ask takes a question in. It gives the exchange, and whether it is new: a question
+// that was sent again, or was met on two devices, is not.
+func (x *Exchanges) Ask(q *event.DNSQuery) (*Exchange, bool) {
+	key := keyOfQuery(q)
+	if known, ok := x.asked.Get(key); ok {
+		known.again(q.Time)
+		return known, false
+	}
+	if known, ok := x.missed.Get(key); ok && q.Time.Sub(known.Last) < missedFor {
+		known.again(q.Time)
+		return known, false
+	}
+	made := &Exchange{Query: *q, Tries: 1, Last: q.Time}
+	x.missed.Drop(key)
+	x.asked.Put(key, made)
+	return made, true
+}
+
+// sameSend is how close two sightings of one question are the same packet, met on two
+// devices: no client repeats itself so soon.
+const sameSend = 50 * time.Millisecond
+
+func (e *Exchange) again(at event.Time) {
+	if at.Sub(e.Last) >= sameSend {
+		e.Tries++
+	}
+	e.Last = max(e.Last, at)
+}
+
+// Answer gives the exchange that an answer ends, nil for one that nobody asked for
+// here: an answer that passes through to another namespace, or a forged one.
+func (x *Exchanges) Answer(a *event.DNSAnswer) *Exchange {
+	key := exchangeKey{a.Netns, a.Client, a.Server, a.Protocol, a.ID, a.Name, a.Type}
+	if known, ok := x.asked.Get(key); ok {
+		x.asked.Drop(key)
+		return known
+	}
+	if known, ok := x.missed.Get(key); ok {
+		x.missed.Drop(key)
+		known.Late = true
+		return known
+	}
+	x.strays++
+	return nil
+}
+
+// Miss gives up a question that is under way, because who asked it has.
+func (x *Exchanges) Miss(e *Exchange) bool {
+	key := keyOfQuery(&e.Query)
+	if known, ok := x.asked.Get(key); !ok || known != e {
+		return false
+	}
+	x.asked.Drop(key)
+	x.missed.Put(key, e)
+	return true
+}
+
+// Overdue gives up and tells every question that has waited for longer than wait.
+func (x *Exchanges) Overdue(now event.Time, wait time.Duration, tell func(*Exchange)) {
+	var late []*Exchange
+	for e := range x.asked.All {
+		if now.Sub(e.Last) < wait {
+			break // put in the order of their first sending
+		}
+		late = append(late, e)
+	}
+	for _, e := range late {
+		x.Miss(e)
+		tell(e)
+	}
+}
+
+// Strays counts answers that nobody asked for.
+func (x *Exchanges) Strays() uint64 { return x.strays }
+
+// Evicted counts questions that were pushed out while they were under way.
+func (x *Exchanges) Evicted() uint64 { return x.asked.Evicted() }
