@@ -86,6 +86,8 @@ func actionOf(op finding.Op) (action, error) {
 		return rule(op), nil
 	case finding.LinkOp:
 		return link(op), nil
+	case finding.ResolvOp:
+		return resolv(op), nil
 	default:
 		return nil, &NotNativeError{Op: op}
 	}

@@ -10,11 +10,12 @@ import "net/netip"
 // a replay need not ask.
 type Want struct {
 	// Of is the kind of the answer: KindRouting, KindRouteBack, KindPortSettings,
-	// KindPortUse, KindProcess or KindNamespace.
+	// KindPortUse, KindProcess, KindNamespace, KindPath or KindConnections.
 	Of    Kind
 	Netns Netns
-	// To and From are RouteBack's question.
+	// To and From are the question of RouteBack and Path; To is the peer of
+	// Connections.
 	To, From netip.Addr
-	// PID is Process's question.
+	// PID is Process's question, and Resolver's.
 	PID uint32
 }

@@ -45,6 +45,29 @@ type DNS struct {
 	StaleIP          string   `json:"stale_ip,omitempty"`
 	CurrentIP        []string `json:"current_ip,omitempty"`
 	TTL              uint32   `json:"ttl,omitempty"`
+	// TTLLeft is for how many more seconds the answer in question holds; absent where
+	// that is not known.
+	TTLLeft *uint32 `json:"ttl_left,omitempty"`
+	// Resolver is the server that the finding is about, OtherResolver the one that it is
+	// compared with, which gave OtherIP.
+	Resolver      string   `json:"resolver,omitempty"`
+	OtherResolver string   `json:"other_resolver,omitempty"`
+	OtherIP       []string `json:"other_ip,omitempty"`
+	// Queries, Unanswered and Failures count what was asked of Resolver within the
+	// window, what it left without an answer, and what it answered with an error.
+	Queries    uint64 `json:"queries,omitempty"`
+	Unanswered uint64 `json:"unanswered,omitempty"`
+	Failures   uint64 `json:"failures,omitempty"`
+	// WastedPerSecond and LostMilliseconds, per lookup, are what a search list costs.
+	WastedPerSecond  float64 `json:"wasted_per_second,omitempty"`
+	LostMilliseconds float64 `json:"lost_milliseconds,omitempty"`
+}
+
+// empty tells whether no field of the record would be there.
+func (d *DNS) empty() bool {
+	return d.Ndots == 0 && len(d.Search) == 0 && d.QueriesPerLookup == 0 && d.StaleIP == "" && len(d.CurrentIP) == 0 &&
+		d.TTL == 0 && d.TTLLeft == nil && d.Resolver == "" && d.OtherResolver == "" && len(d.OtherIP) == 0 &&
+		d.Queries == 0 && d.Unanswered == 0 && d.Failures == 0 && d.WastedPerSecond == 0 && d.LostMilliseconds == 0
 }
 
 // Ports is trapbpf.ports: towards Flow's destination, or of the whole namespace

@@ -157,8 +157,7 @@ func (t *Detail) leaveEmpty() {
 	if t.MTU != nil && *t.MTU == (MTU{}) {
 		t.MTU = nil
 	}
-	if d := t.DNS; d != nil && d.Ndots == 0 && len(d.Search) == 0 && d.QueriesPerLookup == 0 &&
-		d.StaleIP == "" && len(d.CurrentIP) == 0 && d.TTL == 0 {
+	if t.DNS != nil && t.DNS.empty() {
 		t.DNS = nil
 	}
 }
@@ -186,6 +185,8 @@ func (t *Detail) roundNumbers() {
 	}
 	if t.DNS != nil {
 		t.DNS.QueriesPerLookup = round(t.DNS.QueriesPerLookup)
+		t.DNS.WastedPerSecond = round(t.DNS.WastedPerSecond)
+		t.DNS.LostMilliseconds = round(t.DNS.LostMilliseconds)
 	}
 	if p := t.Ports; p != nil {
 		p.UsedPercent = round(p.UsedPercent)

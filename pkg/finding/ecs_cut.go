@@ -27,7 +27,7 @@ func (d *Document) texts() []text {
 		at = append(at, &r.Ingress, &r.Expected, &r.Back, &r.Reason, &r.SourceMAC)
 	}
 	if t.DNS != nil {
-		at = append(at, &t.DNS.StaleIP)
+		at = append(at, &t.DNS.StaleIP, &t.DNS.Resolver, &t.DNS.OtherResolver)
 	}
 	if t.Ports != nil {
 		at = append(at, &t.Ports.Range, &t.Ports.Reserved)

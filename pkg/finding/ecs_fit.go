@@ -90,7 +90,8 @@ func (d *Document) lists() []*list {
 	}
 	if t.DNS != nil {
 		lists = append(lists, &list{name: "dns.search", entries: &t.DNS.Search},
-			&list{name: "dns.current_ip", entries: &t.DNS.CurrentIP, addresses: true})
+			&list{name: "dns.current_ip", entries: &t.DNS.CurrentIP, addresses: true},
+			&list{name: "dns.other_ip", entries: &t.DNS.OtherIP, addresses: true})
 	}
 	if t.Ports != nil {
 		lists = append(lists, &list{name: "ports.top", entries: &t.Ports.Top})

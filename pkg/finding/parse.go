@@ -12,7 +12,7 @@ import (
 
 // ParseStep is Shell's inverse: it reads a line back into the operation that it was
 // rendered from, and its namespace. It knows what Shell writes for Sysctl, RouteOp,
-// RuleOp, LinkOp and NftOp, and close relatives; any other line is a Command. Does
+// RuleOp, LinkOp, NftOp and ResolvOp, and close relatives; any other line is a Command. Does
 // and Risk are not in the line and stay empty.
 //
 // An error is an empty line or one with an unclosed quote.
@@ -36,6 +36,9 @@ func ParseStep(line string) (Step, error) {
 		if op, ok := parseOp(texts(rest), used > 0); ok {
 			return Step{Op: op, Enter: enter}, nil
 		}
+	}
+	if op, ok := parseResolv(line, words); ok {
+		return Step{Op: op}, nil
 	}
 	return Step{Op: Command{Line: tail}, Enter: enter}, nil
 }

@@ -33,7 +33,7 @@ type Op interface {
 // the host's whatever the namespace, and a remark needs none.
 func (s Step) Shell() string {
 	switch op := s.Op.(type) {
-	case FileOp:
+	case FileOp, ResolvOp:
 		return op.Shell()
 	case Command:
 		return op.within(s.Enter.prefix())
