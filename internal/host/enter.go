@@ -92,7 +92,11 @@ func enter(path string, id event.Netns) error {
 	if id != 0 && event.Netns(stat.Ino) != id {
 		return fmt.Errorf("%w: %s leads elsewhere", ErrGone, path)
 	}
-	if err := unix.Setns(int(file.Fd()), unix.CLONE_NEWNET); err != nil {
+	err = unix.Setns(int(file.Fd()), unix.CLONE_NEWNET)
+	if errors.Is(err, unix.EINVAL) { // the empty file that a mounted namespace leaves behind
+		return fmt.Errorf("%w: %s is an ordinary file", ErrGone, path)
+	}
+	if err != nil {
 		return fmt.Errorf("enter namespace %s: %w", path, err)
 	}
 	return nil

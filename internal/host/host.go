@@ -28,6 +28,11 @@ type Host struct {
 	mu    sync.Mutex
 	known map[event.Netns]Target
 	scans limit
+	// cachesSeen are the caching resolvers found at cachesAt.
+	cachesSeen []event.Cache
+	cachesAt   event.Time
+	// order is what was last seen of each namespace's packets out of order.
+	order map[event.Netns]disorder
 }
 
 // New gives a host that looks at w. It reads the inode of the caller's namespace,
@@ -37,7 +42,7 @@ func New(w World) *Host {
 	if err != nil {
 		own = 0 // no /proc: every namespace is then found, or not, by its path
 	}
-	return &Host{world: w, own: own, known: map[event.Netns]Target{}}
+	return &Host{world: w, own: own, known: map[event.Netns]Target{}, order: map[event.Netns]disorder{}}
 }
 
 // Own gives the inode of the namespace that the agent itself runs in, 0 where
@@ -87,6 +92,12 @@ func (h *Host) inquire(ctx context.Context, w event.Want) (event.Event, error) {
 		return h.portSettings(at, w)
 	case event.KindPortUse:
 		return h.portUse(at, w)
+	case event.KindPath:
+		return h.path(at, w)
+	case event.KindConnections:
+		return h.connections(at, w)
+	case event.KindResolver:
+		return h.resolver(at, w)
 	default:
 		return nil, errors.New("no such fact")
 	}

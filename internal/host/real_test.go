@@ -5,9 +5,12 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -255,6 +258,24 @@ func TestVisitorsThreadComesHome(t *testing.T) {
 		if here, err := inode(ownPath); err != nil || here != New(Real()).Own() {
 			t.Fatalf("came home to %d, %v", here, err)
 		}
+	}
+}
+
+func TestFileThatANamespaceLeftBehindIsNotEntered(t *testing.T) {
+	kerneltest.RequireRoot(t)
+	path := filepath.Join(t.TempDir(), "left")
+	if err := os.WriteFile(path, nil, 0o444); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{path, path + "-never-was"} {
+		entered := false
+		err := Inside(path, 0, func() error { entered = true; return nil })
+		if !errors.Is(err, ErrGone) || entered {
+			t.Errorf("%s: %v, entered %v", path, err, entered)
+		}
+	}
+	if got, err := inodes()(path); err == nil {
+		t.Errorf("its inode is told as %d", got)
 	}
 }
 

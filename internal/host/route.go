@@ -29,6 +29,7 @@ type route struct {
 	nexthop         uint32 // id of a nexthop object
 	mtu, advmss     uint32
 	mtuLocked       bool
+	expires         int32 // ticks of a hundredth of a second, 0: never
 	preference      uint8
 	first           hop
 	more            []hop // all hops of a multipath route, first too
@@ -82,6 +83,10 @@ func (r *route) take(kind uint16, value []byte, bits, fromBits uint8) {
 		r.nexthop = number(value)
 	case unix.RTA_METRICS:
 		r.takeMetrics(value)
+	case unix.RTA_CACHEINFO:
+		if len(value) >= 12 {
+			r.expires = int32(number(value[8:])) // struct rta_cacheinfo
+		}
 	case unix.RTA_PREF:
 		if len(value) > 0 {
 			r.preference = value[0]

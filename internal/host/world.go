@@ -17,6 +17,13 @@ type World struct {
 	// ReadFile gives a file's content. Names in dir are what List gives, in no order.
 	ReadFile func(path string) ([]byte, error)
 	List     func(dir string) ([]string, error)
+	// ReadIn gives a file's content as a process with that root directory sees it:
+	// symbolic links lead to where they lead for the process. "" is the agent's root.
+	ReadIn func(root, path string) ([]byte, error)
+	// ReadLink gives where a symbolic link leads, and an error where path is none.
+	ReadLink func(path string) (string, error)
+	// SameFile tells whether two paths, not followed further, are one file.
+	SameFile func(a, b string) bool
 	// Inode gives the inode of the network namespace behind a file, and an error
 	// where the file is something else.
 	Inode func(path string) (event.Netns, error)
@@ -37,6 +44,16 @@ type World struct {
 	// another where that is valid.
 	RouteBack func(to, from netip.Addr) event.RouteBack
 
+	// Way gives what the kernel's tables say of the way to a peer: the route with its
+	// lock, what was learned, the links. From may be invalid.
+	Way func(to, from netip.Addr) (event.Path, error)
+	// Filters gives the base chains of nftables that may drop ICMP.
+	Filters func() ([]event.Filter, error)
+
+	// Connections gives the TCP connections of the namespace behind path that wait for
+	// missing bytes, and all with a peer where that is valid. Nil where the agent has
+	// no such sight.
+	Connections func(path string, id event.Netns, peer netip.Addr) (*event.Connections, error)
 	// Walk counts who holds the ports from low to high, in the namespace behind
 	// path. Nil where the agent has no such sight.
 	Walk func(path string, id event.Netns, low, high uint16) (*event.PortUse, error)
@@ -50,6 +67,9 @@ func Real() World {
 	return World{
 		ReadFile:  os.ReadFile,
 		List:      list,
+		ReadIn:    readIn,
+		ReadLink:  os.Readlink,
+		SameFile:  sameFile,
 		Inode:     inodes(),
 		Inside:    Inside,
 		Now:       now,
@@ -57,6 +77,8 @@ func Real() World {
 		Defaults:  defaults,
 		Rules:     rules,
 		RouteBack: routeBack,
+		Way:       wayTo,
+		Filters:   filters,
 	}
 }
 
