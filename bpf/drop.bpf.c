@@ -70,12 +70,13 @@ static __always_inline __u32 tb_skb_netns(struct sk_buff *skb, struct net_device
 	return sk ? tb_socket_netns(sk) : 0;
 }
 
-static __always_inline void tb_row_describe(struct tb_drop_row *row, const struct tb_dropping *d)
+static __always_inline void tb_row_describe(struct tb_drop_row *row, struct sk_buff *skb,
+					    struct net_device *dev)
 {
-	row->device_mtu = BPF_CORE_READ(d->dev, mtu);
-	row->type = BPF_CORE_READ_BITFIELD_PROBED(d->skb, pkt_type);
-	row->conntrack = tb_conntrack_of(d->skb);
-	BPF_CORE_READ_INTO(&row->iface, d->dev, name);
+	row->device_mtu = BPF_CORE_READ(dev, mtu);
+	row->type = BPF_CORE_READ_BITFIELD_PROBED(skb, pkt_type);
+	row->conntrack = tb_conntrack_of(skb);
+	BPF_CORE_READ_INTO(&row->iface, dev, name);
 }
 
 /* The row of a key, made if need be; NULL when the map is full. Whoever loses the
@@ -88,7 +89,7 @@ static __always_inline struct tb_drop_row *tb_row(const struct tb_drop_key *key,
 	row = bpf_map_lookup_elem(&drop_rows, key);
 	if (row)
 		return row;
-	tb_row_describe(&fresh, d);
+	tb_row_describe(&fresh, d->skb, d->dev);
 	bpf_map_update_elem(&drop_rows, key, &fresh, BPF_NOEXIST);
 	return bpf_map_lookup_elem(&drop_rows, key);
 }
@@ -117,6 +118,7 @@ static __always_inline void tb_overflow(struct tb_drop_key *key, __u64 now)
 static __always_inline void tb_reverse(const struct tb_drop_key *key, struct tb_lookup *reverse)
 {
 	struct tb_last *last = tb_last_lookup();
+	struct net_device *dev;
 
 	if (!last || !last->family || !tb_same_addr(last->destination, key->source) ||
 	    !tb_same_addr(last->source, key->destination))
@@ -127,10 +129,11 @@ static __always_inline void tb_reverse(const struct tb_drop_key *key, struct tb_
 	reverse->table = last->table;
 	reverse->mark = last->mark;
 	reverse->family = last->family;
-	if (last->error || !last->device)
+	dev = last->device;
+	if (last->error || !dev)
 		return;
-	reverse->ifindex = BPF_CORE_READ(last->device, ifindex);
-	BPF_CORE_READ_INTO(&reverse->iface, last->device, name);
+	reverse->ifindex = BPF_CORE_READ(dev, ifindex);
+	BPF_CORE_READ_INTO(&reverse->iface, dev, name);
 }
 
 /* The EtherType behind VLAN tags, to tell ARP and non-IP apart. */
@@ -174,15 +177,17 @@ static __always_inline int tb_dropped(struct sk_buff *skb, __u64 location, __u32
 	struct tb_dropping d = {.skb = skb, .location = location};
 	struct tb_drop_key key = {.reason = reason};
 	struct tb_drop_row *row;
+	struct net_device *dev;
 
 	if (!tb_matters(reason))
 		return 0;
-	d.dev = BPF_CORE_READ(skb, dev);
-	key.netns = tb_skb_netns(skb, d.dev);
+	dev = BPF_CORE_READ(skb, dev);
+	key.netns = tb_skb_netns(skb, dev);
 	if (!tb_watched(key.netns))
 		return 0;
+	d.dev = dev;
 	d.now = bpf_ktime_get_boot_ns();
-	key.ifindex = BPF_CORE_READ(d.dev, ifindex);
+	key.ifindex = BPF_CORE_READ(dev, ifindex);
 	tb_read_ends(skb, key.source, key.destination);
 	tb_saw(TB_SEEN_DROP);
 	row = tb_row(&key, &d);

@@ -5,6 +5,9 @@
  * Every kernel structure and field that the programs read, and none beside:
  * so this file is also the statement of what a privileged agent looks at.
  *
+ * (Read through a variable of its type: BPF_CORE_READ(ours->dev, mtu) would take
+ * "ours" for a kernel struct as well.)
+ *
  * The structs are partial. preserve_access_index makes each access a CO-RE
  * relocation, so layout and order here mean nothing: the loader puts in the
  * running kernel's offsets, and finds members inside its anonymous structs.
@@ -91,6 +94,11 @@ enum {
 	TCP_LISTEN = 10,
 	TCP_CLOSING = 11,
 	TCP_NEW_SYN_RECV = 12,
+};
+
+/* Only its name matters: CO-RE takes an int for another field than an enum. */
+enum skb_drop_reason {
+	SKB_NOT_DROPPED_YET = 0,
 };
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -231,7 +239,7 @@ struct bpf_iter__tcp {
 struct trace_event_raw_kfree_skb {
 	void *skbaddr;
 	void *location;
-	int reason; /* since 5.17; an enum there */
+	enum skb_drop_reason reason; /* since 5.17 */
 };
 
 struct trace_event_raw_inet_sock_set_state {

@@ -42,9 +42,10 @@ type reasons struct {
 	unknown []string
 }
 
-// readReasons reads the kernel's types. Numbers differ from kernel to kernel and
-// by distribution, so nothing but names is in the source.
-func readReasons(cache *btf.Cache) (reasons, error) {
+// readReasons reads the kernel's types and marks the reasons to watch. Numbers
+// differ from kernel to kernel and by distribution, so nothing but names is in the
+// source.
+func readReasons(cache *btf.Cache, watch []string) (reasons, error) {
 	types, err := cache.Kernel()
 	if err != nil {
 		return reasons{}, fmt.Errorf("%w: read its types: %w", ErrUnsupported, err)
@@ -52,24 +53,24 @@ func readReasons(cache *btf.Cache) (reasons, error) {
 	r := reasons{names: map[uint32]string{}}
 	var enum *btf.Enum
 	if err := types.TypeByName("skb_drop_reason", &enum); errors.Is(err, btf.ErrNotFound) {
-		r.unknown = watched()
+		r.unknown = watch
 		return r, nil
 	} else if err != nil {
 		return r, fmt.Errorf("read enum skb_drop_reason: %w", err)
 	}
 	r.told = argumentsOf(types, "btf_trace_kfree_skb") >= reasonArguments
-	r.take(enum.Values)
+	r.take(enum.Values, watch)
 	return r, nil
 }
 
-func (r *reasons) take(values []btf.EnumValue) {
+func (r *reasons) take(values []btf.EnumValue, watch []string) {
 	numbers := map[string]uint32{}
 	for _, v := range values {
 		name := strings.TrimPrefix(v.Name, reasonPrefix)
 		r.names[uint32(v.Value)] = name
 		numbers[name] = uint32(v.Value)
 	}
-	for _, name := range watched() {
+	for _, name := range watch {
 		number, known := numbers[name]
 		if !known || number >= reasonSlots {
 			r.unknown = append(r.unknown, name)

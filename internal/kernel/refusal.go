@@ -6,6 +6,7 @@ package kernel
 import (
 	"errors"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -27,8 +28,8 @@ func refusal(rung string, err error) string {
 		return "not permitted by this kernel"
 	case errors.Is(err, os.ErrNotExist):
 		return "this kernel has no such hook"
-	case errors.As(err, &verifier) && len(verifier.Log) > 0:
-		return "verifier refused: " + strings.TrimSpace(verifier.Log[len(verifier.Log)-1])
+	case errors.As(err, &verifier):
+		return "verifier refused: " + complaint(verifier.Log)
 	case errors.Is(err, ebpf.ErrNotSupported):
 		return "not supported by this kernel"
 	default:
@@ -39,4 +40,15 @@ func refusal(rung string, err error) string {
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
+}
+
+// complaint is the verifier's last line before its statistics: what it stumbled at.
+func complaint(log []string) string {
+	for _, line := range slices.Backward(log) {
+		line = strings.TrimSpace(line)
+		if line != "" && !strings.HasPrefix(line, "processed ") {
+			return line
+		}
+	}
+	return "it does not say why"
 }

@@ -35,7 +35,7 @@ func Namespace(t testing.TB) *Netns {
 	if err != nil {
 		t.Fatalf("make a network namespace: %v", err)
 	}
-	made.Run(t, "ip", "link", "set", "lo", "up")
+	made.Do(t, func() error { return up("lo") })
 	return made
 }
 

@@ -26,23 +26,30 @@ func (n *Netns) Do(t testing.TB, f func() error) {
 // Try is Do for callers that expect an error.
 func (n *Netns) Try(f func() error) error {
 	return onFreshThread(func() error {
-		if err := enter(n.Path); err != nil {
+		if err := n.enter(); err != nil {
 			return err
 		}
 		return f()
 	})
 }
 
-func enter(path string) error {
-	file, err := os.Open(path)
+func (n *Netns) enter() error {
+	return n.hold(func(fd int) error {
+		if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {
+			return fmt.Errorf("enter %s: %w", n.Path, err)
+		}
+		return nil
+	})
+}
+
+// hold gives f a descriptor of the namespace, valid during the call.
+func (n *Netns) hold(f func(fd int) error) error {
+	file, err := os.Open(n.Path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	if err := unix.Setns(int(file.Fd()), unix.CLONE_NEWNET); err != nil {
-		return fmt.Errorf("enter %s: %w", path, err)
-	}
-	return nil
+	return f(int(file.Fd()))
 }
 
 // Run runs a command inside the namespace and fails the test if it fails.
