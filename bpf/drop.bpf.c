@@ -14,18 +14,12 @@
 #include "compat.h"
 #include "emit.h"
 #include "flow.h"
+#include "route.h"
+#include "reason.h"
 #include "fib.h"
 
-#define TB_REASONS 512   /* 6.18 knows 128 core reasons */
-#define TB_ROWS 16384    /* rows in full detail: 2.5 MB */
+#define TB_ROWS 16384	 /* rows in full detail: 2.5 MB */
 #define TB_OVERFLOW 1024 /* (namespace, reason) pairs when those are used up */
-
-/*
- * What each reason of the running kernel means to us; 0: nothing. User space fills
- * it by name from the kernel's BTF before the program is loaded, as numbers differ
- * from kernel to kernel.
- */
-const volatile __u8 cfg_reasons[TB_REASONS] = {};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -49,11 +43,6 @@ struct tb_dropping {
 	__u64 location;
 	__u64 now;
 };
-
-static __always_inline bool tb_matters(__u32 reason)
-{
-	return reason < TB_REASONS && cfg_reasons[reason];
-}
 
 /*
  * The namespace of the device, else of the socket. On a socket's queues skb->dev
@@ -145,6 +134,20 @@ static __always_inline __u16 tb_ether_type(struct sk_buff *skb)
 	return cursor.ether_type;
 }
 
+/* Where the packet's route led, if it was routed already. */
+static __always_inline void tb_way_out(struct sk_buff *skb, struct tb_drop *drop)
+{
+	struct dst_entry *route = tb_route(skb);
+	struct net_device *dev;
+
+	if (!route)
+		return;
+	dev = BPF_CORE_READ(route, dev);
+	drop->out_mtu = tb_route_mtu(route);
+	drop->out_ifindex = BPF_CORE_READ(dev, ifindex);
+	BPF_CORE_READ_INTO(&drop->out_iface, dev, name);
+}
+
 static __always_inline void tb_sample(const struct tb_drop_key *key, const struct tb_drop_row *row,
 				      const struct tb_dropping *d)
 {
@@ -169,6 +172,7 @@ static __always_inline void tb_sample(const struct tb_drop_key *key, const struc
 	drop->conntrack = tb_conntrack_of(d->skb);
 	__builtin_memcpy(drop->iface, row->iface, TB_NAME);
 	tb_read_mac(d->skb, d->dev, drop->source_mac);
+	tb_way_out(d->skb, drop);
 	bpf_ringbuf_submit(drop, 0);
 }
 
@@ -179,9 +183,11 @@ static __always_inline int tb_dropped(struct sk_buff *skb, __u64 location, __u32
 	struct tb_drop_row *row;
 	struct net_device *dev;
 
-	if (!tb_matters(reason))
+	if (!tb_meaning(reason))
 		return 0;
 	dev = BPF_CORE_READ(skb, dev);
+	if (!tb_matters(tb_meaning(reason), skb, dev))
+		return 0;
 	key.netns = tb_skb_netns(skb, dev);
 	if (!tb_watched(key.netns))
 		return 0;

@@ -20,7 +20,12 @@ enum tb_kind {
 	TB_KIND_DROP = 1,
 	TB_KIND_FAILURE = 2,
 	TB_KIND_PRESSURE = 3,
-	TB_KINDS = 4,
+	TB_KIND_DNS = 4,
+	TB_KIND_DIAL = 5,
+	TB_KIND_RETRANSMIT = 6,
+	TB_KIND_TOO_BIG = 7,
+	TB_KIND_REFUSAL = 8,
+	TB_KINDS = 9,
 };
 
 /* Where a loss happened: the second index of the loss counters. */
@@ -49,6 +54,14 @@ enum tb_conntrack {
 enum tb_op {
 	TB_OP_CONNECT = 1,
 	TB_OP_BIND = 2,
+};
+
+/* Where an ICMP "too big" was met. event.TooBigWay has the same numbers. */
+enum tb_way {
+	TB_WAY_ARRIVED = 1,  /* came in by a device, whatever became of it then */
+	TB_WAY_ACCEPTED = 2, /* reached this host's ICMP: the firewall let it in */
+	TB_WAY_SENT = 3,     /* was sent by this host */
+	TB_WAY_ASKED = 4,    /* was to be sent; a rate limit may have stopped it */
 };
 
 struct tb_header {
@@ -109,6 +122,9 @@ struct tb_drop {
 	__u8 iface[TB_NAME];
 	__u8 source_mac[6];
 	__u8 pad[2];
+	__u32 out_ifindex; /* where its route led, 0: it had none yet */
+	__u32 out_mtu;	   /* what may leave there */
+	__u8 out_iface[TB_NAME];
 };
 
 struct tb_drop_key {
@@ -166,6 +182,44 @@ struct tb_pressure_row {
 	struct tb_owner owner;
 };
 
+/* A packet to or from port 53. The first `captured` bytes of its payload follow; what
+ * lies behind them in the ring is the ring's own and never read. */
+struct tb_dns {
+	struct tb_header header;
+	struct tb_owner owner; /* who asks; zero for what comes in */
+	__u8 source[TB_ADDR];
+	__u8 destination[TB_ADDR];
+	__u32 sequence; /* TCP: of the payload's first byte */
+	__u32 length;	/* of the payload */
+	__u16 captured;
+	__u16 source_port;
+	__u16 destination_port;
+	__u8 protocol;
+	__u8 out; /* 1: sent by a socket of the namespace, 0: received by one */
+};
+
+/* A connect() to an address that was asked for. */
+struct tb_dial {
+	struct tb_header header;
+	struct tb_owner owner;
+	__u64 count;
+	__u8 destination[TB_ADDR];
+	__u16 port;
+	__u8 protocol;
+	__u8 pad[5];
+};
+
+struct tb_dial_key {
+	__u32 netns;
+	__u32 pad;
+	__u8 destination[TB_ADDR];
+};
+
+struct tb_dial_row {
+	__u64 count;
+	__u64 sampled;
+};
+
 struct tb_walk_key {
 	__u8 source[TB_ADDR];
 	__u8 destination[TB_ADDR];
@@ -188,17 +242,123 @@ struct tb_walk {
 	__u32 untold;
 };
 
+/* One TCP connection as its socket stands. Counts of packets are wire segments. */
+struct tb_connection {
+	__u8 source[TB_ADDR]; /* our end */
+	__u8 destination[TB_ADDR];
+	__u64 bytes_acked;
+	__u64 bytes_received;
+	__u32 una;	    /* first byte that the peer has not acknowledged */
+	__u32 next;	    /* first byte that was not sent yet */
+	__u32 receive_next; /* first byte that did not come in yet */
+	__u32 hole;	    /* bytes missing there while later ones are queued, 0: none */
+	__u32 queued;	    /* bytes of those that this side tells in SACK blocks */
+	__u32 window;	    /* of the peer, in bytes from una on */
+	__u32 mss;	    /* payload of a full segment */
+	__u32 overhead;	    /* IP and TCP headers of a segment */
+	__u32 path_mtu;	    /* what the socket believes */
+	__u32 delivered;    /* segments acknowledged or SACKed */
+	__u32 segments_in;
+	__u32 out; /* segments not yet acknowledged */
+	__u32 sacked;
+	__u32 lost;
+	__u32 sacked_bytes;
+	__u32 dsacks;
+	__u32 probe_size;  /* of the MTU probe under way, 0: none */
+	__u16 receive_mss; /* largest segment that came in of late */
+	__u16 source_port;
+	__u16 destination_port;
+	__u8 state;
+	__u8 congestion; /* TCP_CA_* */
+	__u8 retransmits;
+	__u8 backoff;
+	__u8 probing; /* tcp_mtu_probing is at work on this socket */
+	__u8 pad[9];
+};
+
+/* The first unacknowledged segment was sent again after a time-out, not for the
+ * first time. */
+struct tb_retransmit {
+	struct tb_header header;
+	struct tb_owner owner;
+	struct tb_connection connection;
+	__u64 since;	/* when it was sent again first */
+	__u32 size;	/* of its IP packet */
+	__u32 timeouts; /* how often a time-out sent it again */
+	__u32 passed;	/* largest packet of this socket that got through at a retry */
+	__u32 pad;
+};
+
+struct tb_stall {
+	__u64 since;
+	__u64 acked; /* bytes acknowledged by then */
+	__u32 una;
+	__u32 size;
+	__u32 timeouts;
+	__u32 passed;
+};
+
+struct tb_too_big {
+	struct tb_header header;
+	struct tb_packet packet; /* the ICMP error; its addresses may be unset where sent */
+	struct tb_packet inner;	 /* the packet that it quotes */
+	__u64 count;
+	__u32 mtu;
+	__u32 ifindex;
+	__u8 iface[TB_NAME];
+	__u8 way;
+	__u8 pad[7];
+};
+
+/* inner is the quoted packet's source, then its destination. */
+struct tb_too_big_key {
+	__u32 netns;
+	__u32 mtu;
+	__u8 source[TB_ADDR];
+	__u8 destination[TB_ADDR];
+	__u8 way;
+	__u8 pad[3];
+};
+
+struct tb_too_big_row {
+	__u64 count;
+	__u64 sampled;
+};
+
+/* A socket was told EMSGSIZE: its datagrams with DF are too big for the path. */
+struct tb_refusal {
+	struct tb_header header;
+	struct tb_owner owner;
+	__u8 source[TB_ADDR];
+	__u8 destination[TB_ADDR];
+	__u32 mtu; /* what the route's cache says now, 0: not known */
+	__u16 source_port;
+	__u16 destination_port;
+	__u8 protocol;
+	__u8 pad[7];
+};
+
+_Static_assert(sizeof(struct tb_connection) == 136, "tb_connection");
+_Static_assert(sizeof(struct tb_retransmit) == 208, "tb_retransmit");
+_Static_assert(sizeof(struct tb_stall) == 32, "tb_stall");
+_Static_assert(sizeof(struct tb_too_big) == 168, "tb_too_big");
+_Static_assert(sizeof(struct tb_too_big_key) == 44, "tb_too_big_key");
+_Static_assert(sizeof(struct tb_refusal) == 96, "tb_refusal");
 _Static_assert(sizeof(struct tb_header) == 16, "tb_header");
 _Static_assert(sizeof(struct tb_owner) == 32, "tb_owner");
 _Static_assert(sizeof(struct tb_packet) == 56, "tb_packet");
 _Static_assert(sizeof(struct tb_lookup) == 72, "tb_lookup");
-_Static_assert(sizeof(struct tb_drop) == 256, "tb_drop");
+_Static_assert(sizeof(struct tb_drop) == 280, "tb_drop");
 _Static_assert(sizeof(struct tb_drop_key) == 48, "tb_drop_key");
 _Static_assert(sizeof(struct tb_drop_row) == 48, "tb_drop_row");
 _Static_assert(sizeof(struct tb_failure) == 96, "tb_failure");
 _Static_assert(sizeof(struct tb_port_key) == 40, "tb_port_key");
 _Static_assert(sizeof(struct tb_failure_row) == 56, "tb_failure_row");
 _Static_assert(sizeof(struct tb_pressure_row) == 56, "tb_pressure_row");
+_Static_assert(sizeof(struct tb_dns) == 96, "tb_dns");
+_Static_assert(sizeof(struct tb_dial) == 80, "tb_dial");
+_Static_assert(sizeof(struct tb_dial_key) == 24, "tb_dial_key");
+_Static_assert(sizeof(struct tb_dial_row) == 16, "tb_dial_row");
 _Static_assert(sizeof(struct tb_walk_key) == 36, "tb_walk_key");
 _Static_assert(sizeof(struct tb_walk_row) == 8, "tb_walk_row");
 _Static_assert(sizeof(struct tb_walk) == 24, "tb_walk");

@@ -177,6 +177,8 @@ static __always_inline bool tb_read_ipv4(struct tb_cursor *cursor, struct tb_pac
 	if (!tb_take(cursor, &ip, sizeof(ip)) || ip.version_ihl >> 4 != 4)
 		return false;
 	packet->family = 4;
+	if (!packet->length) /* a quoted packet: it says itself what it was long */
+		packet->length = bpf_ntohs(ip.length);
 	packet->protocol = ip.protocol;
 	packet->ttl = ip.ttl;
 	tb_addr4(packet->source, ip.source);
@@ -229,6 +231,8 @@ static __always_inline bool tb_read_ipv6(struct tb_cursor *cursor, struct tb_pac
 	if (!tb_take(cursor, &ip, sizeof(ip)) || (bpf_ntohl(ip.version_class_flow) >> 28) != 6)
 		return false;
 	packet->family = 6;
+	if (!packet->length)
+		packet->length = bpf_ntohs(ip.length) + sizeof(ip);
 	packet->protocol = ip.next;
 	packet->ttl = ip.hops;
 	__builtin_memcpy(packet->source, ip.source, TB_ADDR);

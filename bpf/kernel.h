@@ -56,11 +56,18 @@ enum {
 	BPF_NOEXIST = 1,
 };
 
+enum {
+	BPF_RB_NO_WAKEUP = 1,
+	BPF_RB_FORCE_WAKEUP = 2,
+};
+
 /* uapi/linux/if_ether.h, in.h, in6.h, socket.h, errno.h: stable numbers. */
 enum {
 	AF_INET = 2,
 	AF_INET6 = 10,
 	SOCK_STREAM = 1,
+	SOCK_DGRAM = 2,
+	EMSGSIZE = 90,
 	EADDRINUSE = 98,
 
 	ETH_HLEN = 14,
@@ -88,9 +95,13 @@ enum {
 enum {
 	TCP_ESTABLISHED = 1,
 	TCP_SYN_SENT = 2,
+	TCP_SYN_RECV = 3,
+	TCP_FIN_WAIT1 = 4,
 	TCP_FIN_WAIT2 = 5,
 	TCP_TIME_WAIT = 6,
 	TCP_CLOSE = 7,
+	TCP_CLOSE_WAIT = 8,
+	TCP_LAST_ACK = 9,
 	TCP_LISTEN = 10,
 	TCP_CLOSING = 11,
 	TCP_NEW_SYN_RECV = 12,
@@ -142,11 +153,24 @@ struct sock_common {
 	struct in6_addr skc_v6_rcv_saddr;
 };
 
+struct kernfs_node {
+	u64 id;
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+};
+
+struct sock_cgroup_data {
+	struct cgroup *cgroup;
+};
+
 struct sock {
 	struct sock_common __sk_common;
 	int sk_err;
 	u16 sk_protocol;
 	u16 sk_type;
+	struct sock_cgroup_data sk_cgrp_data;
 };
 
 struct inet_sock {
@@ -154,8 +178,71 @@ struct inet_sock {
 	__be16 inet_sport;
 };
 
+struct inet_connection_sock_af_ops {
+	u16 net_header_len;
+};
+
+struct inet_connection_sock {
+	__u32 icsk_pmtu_cookie;
+	const struct inet_connection_sock_af_ops *icsk_af_ops;
+	__u8 icsk_ca_state : 5;
+	__u8 icsk_retransmits;
+	__u8 icsk_backoff;
+	__u16 icsk_ext_hdr_len;
+	struct {
+		__u16 rcv_mss;
+	} icsk_ack;
+	struct {
+		u32 probe_size : 31;
+		u32 enabled : 1;
+	} icsk_mtup;
+};
+
+struct tcp_sack_block {
+	u32 start_seq;
+	u32 end_seq;
+};
+
+struct tcp_options_received {
+	u8 num_sacks;
+};
+
+struct rb_node;
+
+struct rb_root {
+	struct rb_node *rb_node;
+};
+
 struct tcp_sock {
+	struct inet_connection_sock inet_conn;
+	u16 tcp_header_len;
+	u32 mss_cache;
+	u32 snd_una;
+	u32 snd_nxt;
+	u32 snd_wnd;
+	u32 rcv_nxt;
+	u32 packets_out;
+	u32 sacked_out;
+	u32 lost_out;
+	u32 delivered;
+	u32 segs_in;
+	u64 bytes_acked;
+	u64 bytes_received;
+	u32 dsack_dups;
 	int linger2;
+	struct rb_root out_of_order_queue;
+	struct sk_buff *ooo_last_skb;
+	struct tcp_options_received rx_opt;
+	struct tcp_sack_block selective_acks[4];
+	struct tcp_sack_block recv_sack_cache[4];
+};
+
+/* What TCP keeps with a packet in its queues (TCP_SKB_CB): lies in skb->cb. */
+struct tcp_skb_cb {
+	__u32 seq;
+	__u32 end_seq;
+	u16 tcp_gso_segs;
+	u16 tcp_gso_size;
 };
 
 struct socket {
@@ -177,6 +264,8 @@ struct files_struct {
 };
 
 struct task_struct {
+	int tgid;
+	char comm[16];
 	struct files_struct *files;
 };
 
@@ -193,6 +282,13 @@ struct sk_buff {
 	unsigned int end;
 	unsigned char *head;
 	unsigned char *data;
+	char cb[48];
+	unsigned long _skb_refdst;
+};
+
+struct dst_entry {
+	struct net_device *dev;
+	unsigned long _metrics;
 };
 
 struct skb_shared_info {
@@ -232,8 +328,20 @@ struct fib6_table {
 	u32 tb6_id;
 };
 
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
 struct bpf_iter__tcp {
+	struct bpf_iter_meta *meta;
 	struct sock_common *sk_common;
+};
+
+/* What a cgroup/connect program's context is inside the kernel. */
+struct bpf_sock_addr_kern {
+	struct sock *sk;
 };
 
 struct trace_event_raw_kfree_skb {
@@ -260,6 +368,8 @@ struct trace_event_raw_sys_exit {
 struct pt_regs {
 	unsigned long di;
 	unsigned long si;
+	unsigned long dx;
+	unsigned long cx;
 	unsigned long ax;
 };
 
@@ -268,6 +378,25 @@ struct user_pt_regs {
 };
 
 #pragma clang attribute pop
+
+/* uapi/linux/bpf.h: what the verifier lets a program see of a packet and of a
+ * connect(). The offsets are the interface, so these are no CO-RE types. */
+struct __sk_buff {
+	__u32 len;
+	__u32 unread[18];
+	__u32 data;
+	__u32 data_end;
+};
+
+struct bpf_sock_addr {
+	__u32 user_family;
+	__u32 user_ip4;
+	__u32 user_ip6[4];
+	__u32 user_port;
+	__u32 family;
+	__u32 type;
+	__u32 protocol;
+};
 
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>

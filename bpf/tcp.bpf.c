@@ -11,23 +11,11 @@
 #include "kernel.h"
 #include "emit.h"
 #include "address.h"
+#include "owner.h"
 #include "port.h"
 
-#define TB_SOCKETS 65536     /* dialled sockets alive at once: two full port ranges */
 #define TB_DESTINATIONS 16384
 #define TB_NAMESPACES 4096
-
-/*
- * Who dialled a socket, from SYN_SENT to CLOSE. That a socket is in here also tells
- * that this side opened it. The key is the socket's address: a socket that takes
- * another's place writes its own entry when it dials.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__type(key, __u64);
-	__type(value, struct tb_owner);
-	__uint(max_entries, TB_SOCKETS);
-} tcp_owner SEC(".maps");
 
 /* Least recently used destinations make room: a crawler has more than fit, and
  * none of them is one that runs out of ports. */

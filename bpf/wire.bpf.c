@@ -21,14 +21,23 @@ TB_ANCHOR(tb_failure);
 TB_ANCHOR(tb_port_key);
 TB_ANCHOR(tb_failure_row);
 TB_ANCHOR(tb_pressure_row);
+TB_ANCHOR(tb_dns);
+TB_ANCHOR(tb_dial);
+TB_ANCHOR(tb_dial_key);
+TB_ANCHOR(tb_dial_row);
 TB_ANCHOR(tb_walk_key);
 TB_ANCHOR(tb_walk_row);
 TB_ANCHOR(tb_walk);
+TB_ANCHOR(tb_connection);
+TB_ANCHOR(tb_retransmit);
+TB_ANCHOR(tb_too_big);
+TB_ANCHOR(tb_refusal);
 
 enum tb_kind anchor_kind __attribute__((used));
 enum tb_stage anchor_stage __attribute__((used));
 enum tb_seen anchor_seen __attribute__((used));
 enum tb_op anchor_op __attribute__((used));
 enum tb_conntrack anchor_conntrack __attribute__((used));
+enum tb_way anchor_way __attribute__((used));
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -72,6 +73,7 @@ func Open(c Config) (*Agent, error) {
 	world := host.Real()
 	world.Process = enrich.New(enrich.Real()).Look
 	world.Walk = a.walk
+	world.Connections = a.connections
 	a.host = host.New(world)
 	for _, word := range c.Netns {
 		at, err := a.host.Resolve(word)
@@ -92,6 +94,10 @@ func Open(c Config) (*Agent, error) {
 
 func (a *Agent) walk(path string, id event.Netns, low, high uint16) (*event.PortUse, error) {
 	return a.kernel.Walk(path, id, low, high)
+}
+
+func (a *Agent) connections(path string, id event.Netns, peer netip.Addr) (*event.Connections, error) {
+	return a.kernel.Connections(path, id, peer)
 }
 
 func inodes(targets []host.Target) []event.Netns {

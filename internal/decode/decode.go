@@ -14,7 +14,7 @@ import (
 	"github.com/trapbpf/trapbpf/pkg/event"
 )
 
-// ErrMalformed is wrapped by every error of Decode.
+// ErrMalformed is wrapped by errors about a sample that is not what it should be.
 var ErrMalformed = errors.New("malformed sample")
 
 // Names are the kernel's words for numbers. Both functions are called for each
@@ -35,10 +35,22 @@ type Decoder struct {
 	drop     event.Drop
 	failure  event.PortFailure
 	pressure event.PortPressure
-	sample   struct {
+	dns      dns
+	dial     event.Dial
+
+	retransmit event.Retransmit
+	tooBig     event.TooBig
+	refusal    event.Refusal
+
+	sample struct {
 		header  wire.Header
 		drop    wire.Drop
 		failure wire.Failure
+		dial    wire.Dial
+
+		retransmit wire.Retransmit
+		tooBig     wire.TooBig
+		refusal    wire.Refusal
 	}
 }
 
@@ -50,10 +62,12 @@ func New(names Names) *Decoder {
 	if names.Symbol == nil {
 		names.Symbol = func(uint64) string { return "" }
 	}
-	return &Decoder{names: names, strings: newInterner()}
+	return &Decoder{names: names, strings: newInterner(), dns: newDNS()}
 }
 
-// Decode makes an event of one sample from the ring.
+// Decode makes an event of one sample from the ring, nil where the sample completes
+// none. Some samples hold more than one event: Next gives the others. Errors wrap
+// ErrMalformed, or ErrGarbled where the sample is sound and the packet in it is not.
 func (d *Decoder) Decode(sample []byte) (event.Event, error) {
 	header := &d.sample.header
 	if len(sample) < int(unsafe.Sizeof(*header)) {
@@ -71,8 +85,38 @@ func (d *Decoder) Decode(sample []byte) (event.Event, error) {
 			return nil, fmt.Errorf("port failure: %w", err)
 		}
 		return d.failureSample(&d.sample.failure), nil
+	case wire.KindDNS:
+		return d.dnsSample(sample)
+	case wire.KindDial:
+		if err := load(&d.sample.dial, sample); err != nil {
+			return nil, fmt.Errorf("dial: %w", err)
+		}
+		return d.dialSample(&d.sample.dial), nil
 	default:
-		return nil, fmt.Errorf("%w: unknown kind %d", ErrMalformed, header.Kind)
+		return d.pathSample(header.Kind, sample)
+	}
+}
+
+// pathSample makes an event of a sample that tells of a path's MTU.
+func (d *Decoder) pathSample(kind uint32, sample []byte) (event.Event, error) {
+	switch kind {
+	case wire.KindRetransmit:
+		if err := load(&d.sample.retransmit, sample); err != nil {
+			return nil, fmt.Errorf("retransmit: %w", err)
+		}
+		return d.retransmitSample(&d.sample.retransmit), nil
+	case wire.KindTooBig:
+		if err := load(&d.sample.tooBig, sample); err != nil {
+			return nil, fmt.Errorf("too big: %w", err)
+		}
+		return d.tooBigSample(&d.sample.tooBig), nil
+	case wire.KindRefusal:
+		if err := load(&d.sample.refusal, sample); err != nil {
+			return nil, fmt.Errorf("refusal: %w", err)
+		}
+		return d.refusalSample(&d.sample.refusal), nil
+	default:
+		return nil, fmt.Errorf("%w: unknown kind %d", ErrMalformed, kind)
 	}
 }
 

@@ -28,6 +28,10 @@ func (d *Decoder) dropSample(w *wire.Drop) *event.Drop {
 		Conntrack: event.Conntrack(w.Conntrack),
 		Count:     w.Count,
 		Sampled:   true,
+
+		OutIfindex: w.OutIfindex,
+		OutIface:   d.strings.text(&w.OutIface),
+		OutMTU:     w.OutMtu,
 	}
 	return &d.drop
 }

@@ -15,6 +15,7 @@ import (
 const (
 	maxNamespaces = 4096
 	maxProcesses  = 4096
+	maxResolvers  = 1024
 )
 
 // Facts is what the host told of itself, the newest of each. It keeps pointers
@@ -22,8 +23,10 @@ const (
 type Facts struct {
 	Host       event.Host
 	Clock      event.Tick
+	Paths      *Paths
 	namespaces *Table[event.Netns, *Namespace]
 	processes  *Table[uint32, *event.Process]
+	resolvers  *Table[uint32, *event.Resolver]
 	// Losses are the newest count per kind lost.
 	losses map[event.Kind]event.Time
 }
@@ -39,14 +42,17 @@ type Namespace struct {
 // NewFacts gives empty tables.
 func NewFacts() *Facts {
 	return &Facts{
+		Paths:      NewPaths(),
 		namespaces: NewTable[event.Netns, *Namespace](maxNamespaces),
 		processes:  NewTable[uint32, *event.Process](maxProcesses),
+		resolvers:  NewTable[uint32, *event.Resolver](maxResolvers),
 		losses:     map[event.Kind]event.Time{},
 	}
 }
 
 // Take keeps what an event tells of the host; events that are no facts pass by.
 func (f *Facts) Take(e event.Event) {
+	f.Paths.Take(e)
 	switch e := e.(type) {
 	case *event.Tick:
 		f.Clock = *e
@@ -57,6 +63,9 @@ func (f *Facts) Take(e event.Event) {
 	case *event.Process:
 		kept := *e
 		f.processes.Put(e.PID, &kept)
+	case *event.Resolver:
+		kept := *e
+		f.resolvers.Put(e.PID, &kept)
 	case *event.Loss:
 		f.losses[e.Of] = e.Time
 	case *event.Routing:
@@ -102,6 +111,12 @@ func (f *Facts) Process(pid uint32) *event.Process {
 	return known
 }
 
+// Resolver gives how a process resolves names, nil where that is not known.
+func (f *Facts) Resolver(pid uint32) *event.Resolver {
+	known, _ := f.resolvers.Get(pid)
+	return known
+}
+
 // LostSince tells whether events of a kind were lost at or after a moment.
 func (f *Facts) LostSince(kind event.Kind, since event.Time) bool {
 	at, lost := f.losses[kind]
@@ -109,4 +124,6 @@ func (f *Facts) LostSince(kind event.Kind, since event.Time) bool {
 }
 
 // Forgotten counts entries that were pushed out of a full table.
-func (f *Facts) Forgotten() uint64 { return f.namespaces.Evicted() + f.processes.Evicted() }
+func (f *Facts) Forgotten() uint64 {
+	return f.namespaces.Evicted() + f.processes.Evicted() + f.resolvers.Evicted()
+}

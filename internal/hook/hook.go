@@ -18,6 +18,13 @@ const (
 	SightTCP      = "tcp"
 	SightBind     = "bind"
 	SightTimewait = "timewait"
+	SightDNS      = "dns"
+	SightDial     = "dial"
+	SightRetrans  = "retrans"
+	SightSweep    = "sweep"
+	SightICMP     = "icmp"
+	SightICMPSent = "icmp-sent"
+	SightRefusal  = "refusal"
 )
 
 // The rungs, by how the kernel calls the program.
@@ -25,9 +32,12 @@ const (
 	RungTracepointBTF = "tp_btf"     // typed raw tracepoint, since 5.5
 	RungTracepointRaw = "raw_tp"     // raw tracepoint, since 4.17
 	RungTracepoint    = "tracepoint" // by the tracepoint's record, since 4.7
+	RungFentry        = "fentry"     // trampoline at a function's start, since 5.5
+	RungKprobe        = "kprobe"     // breakpoint at a function's start
 	RungFexit         = "fexit"      // trampoline at a function's end, since 5.5
 	RungKretprobe     = "kretprobe"  // breakpoint at a function's end, with its entry
 	RungIterator      = "iter"       // run by whoever reads it, since 5.8
+	RungCgroup        = "cgroup"     // at the sockets of the root control group, since 4.10
 )
 
 // Row is one thing to see.

@@ -52,5 +52,61 @@ func Table() []Row {
 				{RungIterator, []string{timewaitProgTbTimewaitSocket}},
 			},
 		},
+		{
+			Name: "dns_packet", Sight: SightDNS, Object: loadDns, Since: "5.8",
+			Rungs: []Rung{
+				{RungCgroup, []string{dnsProgTbDnsSent, dnsProgTbDnsReceived}},
+				{RungTracepointBTF, []string{dnsProgTbDnsQueued, dnsProgTbDnsArrived}},
+			},
+		},
+		{
+			Name: "connect", Sight: SightDial, Object: loadDial, Since: "5.8",
+			Rungs: []Rung{
+				{RungCgroup, []string{dialProgTbDialConnect4, dialProgTbDialConnect6}},
+				{RungTracepointBTF, []string{dialProgTbDialState}},
+			},
+		},
+		{
+			Name: "tcp_retransmit_skb", Sight: SightRetrans, Object: loadRetrans, Since: "5.8",
+			Rungs: []Rung{
+				{RungTracepointBTF, []string{retransProgTbRetransSegment}},
+				{RungTracepointRaw, []string{retransProgTbRetransSegmentRaw}},
+			},
+		},
+		{
+			Name: "iter/tcp sweep", Sight: SightSweep, Object: loadSweep, Since: "5.9",
+			Rungs: []Rung{
+				{RungIterator, []string{sweepProgTbSweepSocket}},
+			},
+		},
+		{
+			Name: "icmp_rcv", Sight: SightICMP, Object: loadIcmp, Since: "5.8",
+			Rungs: []Rung{
+				{RungFentry, []string{icmpProgTbIcmpReceived, icmpProgTbIcmpReceived6}},
+				{RungKprobe, []string{icmpProgTbIcmpReceivedProbe, icmpProgTbIcmpReceived6Probe}},
+				{RungTracepointBTF, []string{icmpProgTbIcmpArrived}},
+			},
+		},
+		{
+			Name: "icmp_send", Sight: SightICMPSent, Object: loadIcmpsent, Since: "5.8",
+			Rungs: []Rung{
+				{RungTracepointBTF, []string{icmpsentProgTbIcmpSent}},
+				{RungKprobe, []string{icmpsentProgTbIcmpAskedProbe}},
+			},
+		},
+		{
+			Name: "icmp6_send", Sight: SightICMPSent, Object: loadIcmpsent, Since: "5.8",
+			Rungs: []Rung{
+				{RungKprobe, []string{icmpsentProgTbIcmpAsked6Probe}},
+				{RungTracepointBTF, []string{icmpsentProgTbIcmpQueued6}},
+			},
+		},
+		{
+			Name: "inet_sk_error_report", Sight: SightRefusal, Object: loadRefusal, Since: "5.14",
+			Rungs: []Rung{
+				{RungTracepointBTF, []string{refusalProgTbRefusalTold}},
+				{RungTracepointRaw, []string{refusalProgTbRefusalToldRaw}},
+			},
+		},
 	}
 }

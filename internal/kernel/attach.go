@@ -18,6 +18,9 @@ func (r *row) attach(spec *ebpf.ProgramSpec) error {
 	if how == "iter" {
 		return r.attachIterator(program)
 	}
+	if strings.HasPrefix(how, "cgroup") {
+		return r.attachCgroup(spec.AttachType, program)
+	}
 	made, err := attachAt(how, where, program)
 	if err != nil {
 		return fmt.Errorf("attach %s: %w", where, err)
@@ -38,7 +41,7 @@ func (r *row) attachIterator(program *ebpf.Program) error {
 
 func attachAt(how, where string, program *ebpf.Program) (link.Link, error) {
 	switch how {
-	case "tp_btf", "fexit":
+	case "tp_btf", "fentry", "fexit":
 		return link.AttachTracing(link.TracingOptions{Program: program})
 	case "raw_tp":
 		return link.AttachRawTracepoint(link.RawTracepointOptions{Name: where, Program: program})

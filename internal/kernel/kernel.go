@@ -14,6 +14,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
 
 	"github.com/trapbpf/trapbpf/internal/decode"
@@ -47,6 +48,8 @@ type Kernel struct {
 	rows    []*row
 	decoder *decode.Decoder
 	walker  *walker
+	sweeper *sweeper
+	dials   *ebpf.Map // addresses whose dials are told, nil where nobody sees them
 }
 
 // Open loads and attaches what o asks for. Errors wrap ErrPrivilege or
@@ -88,7 +91,14 @@ func (k *Kernel) climb(c *climber) {
 		}
 		r := c.climb(h)
 		k.rows = append(k.rows, r)
-		if r.iterator != nil {
+		if h.Sight == hook.SightDial && r.collection != nil {
+			k.dials = r.collection.Maps["dial_watch"]
+		}
+		switch {
+		case r.iterator == nil:
+		case h.Sight == hook.SightSweep:
+			k.sweeper = newSweeper(r)
+		default:
 			k.walker = newWalker(r)
 		}
 	}

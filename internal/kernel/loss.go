@@ -4,6 +4,8 @@
 package kernel
 
 import (
+	"time"
+
 	"github.com/cilium/ebpf"
 
 	"github.com/trapbpf/trapbpf/internal/wire"
@@ -15,8 +17,15 @@ type losses struct {
 	counters *counters
 	// malformed counts samples that would not decode, told that of them.
 	malformed, told uint64
-	event           event.Loss
+	// garbled counts packets to port 53 that are no DNS messages. A peer may send any
+	// number of these: they are told when they have doubled, or every ten seconds.
+	garbled, garbledTold uint64
+	garbledAt            event.Time
+	event                event.Loss
 }
+
+// garbledEvery bounds how long a few more broken DNS messages wait to be told.
+const garbledEvery = 10 * time.Second
 
 func newLosses(m *ebpf.Map) *losses { return &losses{counters: newCounters(m)} }
 
@@ -37,6 +46,10 @@ func (l *losses) tell(emit func(event.Event)) error {
 		l.told = l.malformed
 		l.say(emit, event.KindDrop, "decode", l.malformed)
 	}
+	if now := Now(); l.garbled > l.garbledTold && (l.garbled >= 2*l.garbledTold || now.Sub(l.garbledAt) >= garbledEvery) {
+		l.garbledTold, l.garbledAt = l.garbled, now
+		l.say(emit, event.KindDNSAnswer, "decode", l.garbled)
+	}
 	return nil
 }
 
@@ -51,6 +64,16 @@ func kindOf(kind uint32) event.Kind {
 		return event.KindPortFailure
 	case wire.KindPressure:
 		return event.KindPortPressure
+	case wire.KindDNS:
+		return event.KindDNSAnswer
+	case wire.KindDial:
+		return event.KindDial
+	case wire.KindRetransmit:
+		return event.KindRetransmit
+	case wire.KindTooBig:
+		return event.KindTooBig
+	case wire.KindRefusal:
+		return event.KindRefusal
 	default:
 		return event.KindDrop
 	}

@@ -22,10 +22,11 @@ const (
 	mapWatch    = "netns_watch"   // emit.h
 	mapLast     = "fib_last"      // fib.h
 	mapFailures = "port_failures" // port.h
+	mapOwner    = "tcp_owner"     // owner.h
 )
 
 func sharedNames() []string {
-	return []string{mapEvents, mapLosses, mapSeen, mapWatch, mapLast, mapFailures}
+	return []string{mapEvents, mapLosses, mapSeen, mapWatch, mapLast, mapFailures, mapOwner}
 }
 
 // shared are the maps made once and handed to every object.

@@ -19,6 +19,9 @@ func watched() []string {
 		"IP_LOCAL_SOURCE",   // martian: the source is one of our own addresses (6.14)
 		"IP_INVALID_SOURCE", // martian: multicast, broadcast or zero (6.14)
 		"IP_LOCALNET",       // martian: 127/8 from outside (6.14)
+		"PKT_TOO_BIG",       // larger than the way out takes, and not to be cut (5.18)
+		"NETFILTER_DROP",    // a firewall's, of an ICMP "too big" (5.18)
+		"NOT_SPECIFIED",     // larger than the device: bridge, veth, tunnel, older kernels' PKT_TOO_BIG (5.17)
 	}
 }
 
@@ -76,7 +79,28 @@ func (r *reasons) take(values []btf.EnumValue, watch []string) {
 			r.unknown = append(r.unknown, name)
 			continue
 		}
-		r.wanted[number] = 1
+		r.wanted[number] = meaning(name)
+	}
+}
+
+// What a reason means to the drop program: TB_ALWAYS, TB_IF_TOO_BIG, TB_IF_OVERSIZE
+// of bpf/reason.h.
+const (
+	always = iota + 1
+	ifTooBig
+	ifOversize
+)
+
+// meaning says for which packets a reason matters: the kernel uses two of them for
+// much that is no trap's business.
+func meaning(name string) uint8 {
+	switch name {
+	case "NETFILTER_DROP":
+		return ifTooBig
+	case "NOT_SPECIFIED":
+		return ifOversize
+	default:
+		return always
 	}
 }
 

@@ -22,7 +22,7 @@ const kprobeSource = "/sys/bus/event_source/devices/kprobe"
 func refusal(rung string, err error) string {
 	var verifier *ebpf.VerifierError
 	switch {
-	case rung == hook.RungKretprobe && !exists(kprobeSource):
+	case (rung == hook.RungKprobe || rung == hook.RungKretprobe) && !exists(kprobeSource):
 		return "kernel has no CONFIG_KPROBES"
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES) && !errors.As(err, &verifier):
 		return "not permitted by this kernel"

@@ -4,6 +4,8 @@
 package kernel
 
 import (
+	"errors"
+
 	"github.com/trapbpf/trapbpf/internal/decode"
 	"github.com/trapbpf/trapbpf/internal/hook"
 	"github.com/trapbpf/trapbpf/internal/wire"
@@ -42,13 +44,22 @@ func newTeller(k *Kernel, emit func(event.Event)) *teller {
 	return t
 }
 
-// sample tells one sample from the ring.
+// sample tells what one sample from the ring holds.
 func (t *teller) sample(raw []byte) {
 	e, err := t.decoder.Decode(raw)
-	if err != nil {
-		t.losses.malformed++
-		return
+	for e != nil && err == nil {
+		t.tell(e)
+		e, err = t.decoder.Next()
 	}
+	switch {
+	case errors.Is(err, decode.ErrGarbled):
+		t.losses.garbled++
+	case err != nil:
+		t.losses.malformed++
+	}
+}
+
+func (t *teller) tell(e event.Event) {
 	switch e := e.(type) {
 	case *event.Drop:
 		if t.drops != nil {

@@ -13,6 +13,12 @@ type (
 	Header  = cTbHeader
 	Drop    = cTbDrop
 	Failure = cTbFailure
+	DNS     = cTbDns
+	Dial    = cTbDial
+
+	Retransmit = cTbRetransmit
+	TooBig     = cTbTooBig
+	Refusal    = cTbRefusal
 )
 
 // Parts of samples and rows.
@@ -20,6 +26,8 @@ type (
 	Owner  = cTbOwner
 	Packet = cTbPacket
 	Lookup = cTbLookup
+
+	Connection = cTbConnection
 )
 
 // Keys and rows of the maps.
@@ -29,6 +37,8 @@ type (
 	PortKey     = cTbPortKey
 	FailureRow  = cTbFailureRow
 	PressureRow = cTbPressureRow
+	DialKey     = cTbDialKey
+	DialRow     = cTbDialRow
 	WalkKey     = cTbWalkKey
 	WalkRow     = cTbWalkRow
 	Walk        = cTbWalk
@@ -39,7 +49,13 @@ const (
 	KindDrop     = uint32(cTbKindTB_KIND_DROP)
 	KindFailure  = uint32(cTbKindTB_KIND_FAILURE)
 	KindPressure = uint32(cTbKindTB_KIND_PRESSURE)
-	Kinds        = uint32(cTbKindTB_KINDS)
+	KindDNS      = uint32(cTbKindTB_KIND_DNS)
+	KindDial     = uint32(cTbKindTB_KIND_DIAL)
+
+	KindRetransmit = uint32(cTbKindTB_KIND_RETRANSMIT)
+	KindTooBig     = uint32(cTbKindTB_KIND_TOO_BIG)
+	KindRefusal    = uint32(cTbKindTB_KIND_REFUSAL)
+	Kinds          = uint32(cTbKindTB_KINDS)
 )
 
 // The second index of the loss counters.
@@ -68,4 +84,12 @@ const (
 	ConntrackNone      = uint8(cTbConntrackTB_CONNTRACK_NONE)
 	ConntrackPresent   = uint8(cTbConntrackTB_CONNTRACK_PRESENT)
 	ConntrackUntracked = uint8(cTbConntrackTB_CONNTRACK_UNTRACKED)
+)
+
+// TooBig.Way.
+const (
+	WayArrived  = uint8(cTbWayTB_WAY_ARRIVED)
+	WayAccepted = uint8(cTbWayTB_WAY_ACCEPTED)
+	WaySent     = uint8(cTbWayTB_WAY_SENT)
+	WayAsked    = uint8(cTbWayTB_WAY_ASKED)
 )

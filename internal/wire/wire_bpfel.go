@@ -13,6 +13,40 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type cTbConnection struct {
+	_               structs.HostLayout
+	Source          [16]uint8
+	Destination     [16]uint8
+	BytesAcked      uint64
+	BytesReceived   uint64
+	Una             uint32
+	Next            uint32
+	ReceiveNext     uint32
+	Hole            uint32
+	Queued          uint32
+	Window          uint32
+	Mss             uint32
+	Overhead        uint32
+	PathMtu         uint32
+	Delivered       uint32
+	SegmentsIn      uint32
+	Out             uint32
+	Sacked          uint32
+	Lost            uint32
+	SackedBytes     uint32
+	Dsacks          uint32
+	ProbeSize       uint32
+	ReceiveMss      uint16
+	SourcePort      uint16
+	DestinationPort uint16
+	State           uint8
+	Congestion      uint8
+	Retransmits     uint8
+	Backoff         uint8
+	Probing         uint8
+	Pad             [9]uint8
+}
+
 type cTbConntrack uint32
 
 const (
@@ -22,23 +56,65 @@ const (
 	cTbConntrackTB_CONNTRACK_UNTRACKED cTbConntrack = 3
 )
 
+type cTbDial struct {
+	_           structs.HostLayout
+	Header      cTbHeader
+	Owner       cTbOwner
+	Count       uint64
+	Destination [16]uint8
+	Port        uint16
+	Protocol    uint8
+	Pad         [5]uint8
+}
+
+type cTbDialKey struct {
+	_           structs.HostLayout
+	Netns       uint32
+	Pad         uint32
+	Destination [16]uint8
+}
+
+type cTbDialRow struct {
+	_       structs.HostLayout
+	Count   uint64
+	Sampled uint64
+}
+
+type cTbDns struct {
+	_               structs.HostLayout
+	Header          cTbHeader
+	Owner           cTbOwner
+	Source          [16]uint8
+	Destination     [16]uint8
+	Sequence        uint32
+	Length          uint32
+	Captured        uint16
+	SourcePort      uint16
+	DestinationPort uint16
+	Protocol        uint8
+	Out             uint8
+}
+
 type cTbDrop struct {
-	_         structs.HostLayout
-	Header    cTbHeader
-	Packet    cTbPacket
-	Inner     cTbPacket
-	Reverse   cTbLookup
-	Location  uint64
-	Count     uint64
-	Reason    uint32
-	Ifindex   uint32
-	DeviceMtu uint32
-	EtherType uint16
-	Type      uint8
-	Conntrack uint8
-	Iface     [16]uint8
-	SourceMac [6]uint8
-	Pad       [2]uint8
+	_          structs.HostLayout
+	Header     cTbHeader
+	Packet     cTbPacket
+	Inner      cTbPacket
+	Reverse    cTbLookup
+	Location   uint64
+	Count      uint64
+	Reason     uint32
+	Ifindex    uint32
+	DeviceMtu  uint32
+	EtherType  uint16
+	Type       uint8
+	Conntrack  uint8
+	Iface      [16]uint8
+	SourceMac  [6]uint8
+	Pad        [2]uint8
+	OutIfindex uint32
+	OutMtu     uint32
+	OutIface   [16]uint8
 }
 
 type cTbDropKey struct {
@@ -93,10 +169,15 @@ type cTbHeader struct {
 type cTbKind uint32
 
 const (
-	cTbKindTB_KIND_DROP     cTbKind = 1
-	cTbKindTB_KIND_FAILURE  cTbKind = 2
-	cTbKindTB_KIND_PRESSURE cTbKind = 3
-	cTbKindTB_KINDS         cTbKind = 4
+	cTbKindTB_KIND_DROP       cTbKind = 1
+	cTbKindTB_KIND_FAILURE    cTbKind = 2
+	cTbKindTB_KIND_PRESSURE   cTbKind = 3
+	cTbKindTB_KIND_DNS        cTbKind = 4
+	cTbKindTB_KIND_DIAL       cTbKind = 5
+	cTbKindTB_KIND_RETRANSMIT cTbKind = 6
+	cTbKindTB_KIND_TOO_BIG    cTbKind = 7
+	cTbKindTB_KIND_REFUSAL    cTbKind = 8
+	cTbKindTB_KINDS           cTbKind = 9
 )
 
 type cTbLookup struct {
@@ -163,6 +244,31 @@ type cTbPressureRow struct {
 	Owner     cTbOwner
 }
 
+type cTbRefusal struct {
+	_               structs.HostLayout
+	Header          cTbHeader
+	Owner           cTbOwner
+	Source          [16]uint8
+	Destination     [16]uint8
+	Mtu             uint32
+	SourcePort      uint16
+	DestinationPort uint16
+	Protocol        uint8
+	Pad             [7]uint8
+}
+
+type cTbRetransmit struct {
+	_          structs.HostLayout
+	Header     cTbHeader
+	Owner      cTbOwner
+	Connection cTbConnection
+	Since      uint64
+	Size       uint32
+	Timeouts   uint32
+	Passed     uint32
+	Pad        uint32
+}
+
 type cTbSeen uint32
 
 const (
@@ -179,6 +285,19 @@ const (
 	cTbStageTB_STAGE_MAP  cTbStage = 1
 	cTbStageTB_STAGES     cTbStage = 2
 )
+
+type cTbTooBig struct {
+	_       structs.HostLayout
+	Header  cTbHeader
+	Packet  cTbPacket
+	Inner   cTbPacket
+	Count   uint64
+	Mtu     uint32
+	Ifindex uint32
+	Iface   [16]uint8
+	Way     uint8
+	Pad     [7]uint8
+}
 
 type cTbWalk struct {
 	_           structs.HostLayout
@@ -204,6 +323,15 @@ type cTbWalkRow struct {
 	Live     uint32
 }
 
+type cTbWay uint32
+
+const (
+	cTbWayTB_WAY_ARRIVED  cTbWay = 1
+	cTbWayTB_WAY_ACCEPTED cTbWay = 2
+	cTbWayTB_WAY_SENT     cTbWay = 3
+	cTbWayTB_WAY_ASKED    cTbWay = 4
+)
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
@@ -213,6 +341,11 @@ const (
 	cVarAnchorOp            = "anchor_op"
 	cVarAnchorSeen          = "anchor_seen"
 	cVarAnchorStage         = "anchor_stage"
+	cVarAnchorTbConnection  = "anchor_tb_connection"
+	cVarAnchorTbDial        = "anchor_tb_dial"
+	cVarAnchorTbDialKey     = "anchor_tb_dial_key"
+	cVarAnchorTbDialRow     = "anchor_tb_dial_row"
+	cVarAnchorTbDns         = "anchor_tb_dns"
 	cVarAnchorTbDrop        = "anchor_tb_drop"
 	cVarAnchorTbDropKey     = "anchor_tb_drop_key"
 	cVarAnchorTbDropRow     = "anchor_tb_drop_row"
@@ -224,9 +357,13 @@ const (
 	cVarAnchorTbPacket      = "anchor_tb_packet"
 	cVarAnchorTbPortKey     = "anchor_tb_port_key"
 	cVarAnchorTbPressureRow = "anchor_tb_pressure_row"
+	cVarAnchorTbRefusal     = "anchor_tb_refusal"
+	cVarAnchorTbRetransmit  = "anchor_tb_retransmit"
+	cVarAnchorTbTooBig      = "anchor_tb_too_big"
 	cVarAnchorTbWalk        = "anchor_tb_walk"
 	cVarAnchorTbWalkKey     = "anchor_tb_walk_key"
 	cVarAnchorTbWalkRow     = "anchor_tb_walk_row"
+	cVarAnchorWay           = "anchor_way"
 )
 
 // loadC returns the embedded CollectionSpec for c.
@@ -288,6 +425,11 @@ type cVariableSpecs struct {
 	AnchorOp            *ebpf.VariableSpec `ebpf:"anchor_op"`
 	AnchorSeen          *ebpf.VariableSpec `ebpf:"anchor_seen"`
 	AnchorStage         *ebpf.VariableSpec `ebpf:"anchor_stage"`
+	AnchorTbConnection  *ebpf.VariableSpec `ebpf:"anchor_tb_connection"`
+	AnchorTbDial        *ebpf.VariableSpec `ebpf:"anchor_tb_dial"`
+	AnchorTbDialKey     *ebpf.VariableSpec `ebpf:"anchor_tb_dial_key"`
+	AnchorTbDialRow     *ebpf.VariableSpec `ebpf:"anchor_tb_dial_row"`
+	AnchorTbDns         *ebpf.VariableSpec `ebpf:"anchor_tb_dns"`
 	AnchorTbDrop        *ebpf.VariableSpec `ebpf:"anchor_tb_drop"`
 	AnchorTbDropKey     *ebpf.VariableSpec `ebpf:"anchor_tb_drop_key"`
 	AnchorTbDropRow     *ebpf.VariableSpec `ebpf:"anchor_tb_drop_row"`
@@ -299,9 +441,13 @@ type cVariableSpecs struct {
 	AnchorTbPacket      *ebpf.VariableSpec `ebpf:"anchor_tb_packet"`
 	AnchorTbPortKey     *ebpf.VariableSpec `ebpf:"anchor_tb_port_key"`
 	AnchorTbPressureRow *ebpf.VariableSpec `ebpf:"anchor_tb_pressure_row"`
+	AnchorTbRefusal     *ebpf.VariableSpec `ebpf:"anchor_tb_refusal"`
+	AnchorTbRetransmit  *ebpf.VariableSpec `ebpf:"anchor_tb_retransmit"`
+	AnchorTbTooBig      *ebpf.VariableSpec `ebpf:"anchor_tb_too_big"`
 	AnchorTbWalk        *ebpf.VariableSpec `ebpf:"anchor_tb_walk"`
 	AnchorTbWalkKey     *ebpf.VariableSpec `ebpf:"anchor_tb_walk_key"`
 	AnchorTbWalkRow     *ebpf.VariableSpec `ebpf:"anchor_tb_walk_row"`
+	AnchorWay           *ebpf.VariableSpec `ebpf:"anchor_way"`
 }
 
 // cObjects contains all objects after they have been loaded into the kernel.
@@ -339,6 +485,11 @@ type cVariables struct {
 	AnchorOp            *ebpf.Variable `ebpf:"anchor_op"`
 	AnchorSeen          *ebpf.Variable `ebpf:"anchor_seen"`
 	AnchorStage         *ebpf.Variable `ebpf:"anchor_stage"`
+	AnchorTbConnection  *ebpf.Variable `ebpf:"anchor_tb_connection"`
+	AnchorTbDial        *ebpf.Variable `ebpf:"anchor_tb_dial"`
+	AnchorTbDialKey     *ebpf.Variable `ebpf:"anchor_tb_dial_key"`
+	AnchorTbDialRow     *ebpf.Variable `ebpf:"anchor_tb_dial_row"`
+	AnchorTbDns         *ebpf.Variable `ebpf:"anchor_tb_dns"`
 	AnchorTbDrop        *ebpf.Variable `ebpf:"anchor_tb_drop"`
 	AnchorTbDropKey     *ebpf.Variable `ebpf:"anchor_tb_drop_key"`
 	AnchorTbDropRow     *ebpf.Variable `ebpf:"anchor_tb_drop_row"`
@@ -350,9 +501,13 @@ type cVariables struct {
 	AnchorTbPacket      *ebpf.Variable `ebpf:"anchor_tb_packet"`
 	AnchorTbPortKey     *ebpf.Variable `ebpf:"anchor_tb_port_key"`
 	AnchorTbPressureRow *ebpf.Variable `ebpf:"anchor_tb_pressure_row"`
+	AnchorTbRefusal     *ebpf.Variable `ebpf:"anchor_tb_refusal"`
+	AnchorTbRetransmit  *ebpf.Variable `ebpf:"anchor_tb_retransmit"`
+	AnchorTbTooBig      *ebpf.Variable `ebpf:"anchor_tb_too_big"`
 	AnchorTbWalk        *ebpf.Variable `ebpf:"anchor_tb_walk"`
 	AnchorTbWalkKey     *ebpf.Variable `ebpf:"anchor_tb_walk_key"`
 	AnchorTbWalkRow     *ebpf.Variable `ebpf:"anchor_tb_walk_row"`
+	AnchorWay           *ebpf.Variable `ebpf:"anchor_way"`
 }
 
 // cPrograms contains all programs after they have been loaded into the kernel.

@@ -47,13 +47,18 @@ type Drop struct {
 	Symbol   string `json:"symbol,omitempty"`
 	// Ifindex and Iface are the packet's device at the drop: the one it came in
 	// by, on the way in.
-	Ifindex   uint32     `json:"ifindex,omitempty"`
-	Iface     string     `json:"iface,omitempty"`
-	DeviceMTU uint32     `json:"device_mtu,omitempty"`
-	EtherType uint16     `json:"ether_type,omitempty"`
-	SourceMAC MAC        `json:"source_mac,omitzero"`
-	Type      PacketType `json:"type,omitempty"`
-	Conntrack Conntrack  `json:"conntrack,omitempty"`
+	Ifindex   uint32 `json:"ifindex,omitempty"`
+	Iface     string `json:"iface,omitempty"`
+	DeviceMTU uint32 `json:"device_mtu,omitempty"`
+	// OutIfindex and OutIface are where the packet's route led, OutMTU what may leave
+	// there; zero for a packet that was dropped before it was routed.
+	OutIfindex uint32     `json:"out_ifindex,omitempty"`
+	OutIface   string     `json:"out_iface,omitempty"`
+	OutMTU     uint32     `json:"out_mtu,omitempty"`
+	EtherType  uint16     `json:"ether_type,omitempty"`
+	SourceMAC  MAC        `json:"source_mac,omitzero"`
+	Type       PacketType `json:"type,omitempty"`
+	Conntrack  Conntrack  `json:"conntrack,omitempty"`
 	// Count is how many drops this key has had since the agent attached, this
 	// one included.
 	Count uint64 `json:"count"`

@@ -1,0 +1,74 @@
+/* SPDX-FileCopyrightText: The trapbpf authors */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+
+/*
+ * Which drops matter: by reason, and where the kernel uses a reason for much else,
+ * by what the packet is.
+ */
+#ifndef TRAPBPF_REASON_H
+#define TRAPBPF_REASON_H
+
+#include "kernel.h"
+#include "flow.h"
+#include "route.h"
+
+#define TB_REASONS 512 /* 6.18 knows 128 core reasons */
+
+/* What a reason means to us. Two reasons are for much else, too, and matter only
+ * for some packets. */
+#define TB_ALWAYS 1
+#define TB_IF_TOO_BIG 2	 /* the packet is an ICMP "too big" */
+#define TB_IF_OVERSIZE 3 /* the packet is larger than its device, or its route, takes */
+
+/*
+ * What each reason of the running kernel means; 0: nothing. User space fills it by
+ * name from the kernel's BTF before the program is loaded, as numbers differ from
+ * kernel to kernel.
+ */
+const volatile __u8 cfg_reasons[TB_REASONS] = {};
+
+static __always_inline __u8 tb_meaning(__u32 reason)
+{
+	return reason < TB_REASONS ? cfg_reasons[reason] : 0;
+}
+
+/* A super-packet is no frame yet: it would have been cut before it left. */
+static __always_inline bool tb_oversize(struct sk_buff *skb, struct net_device *dev)
+{
+	__u32 length = tb_length(skb), mtu = BPF_CORE_READ(dev, mtu),
+	      way = tb_route_mtu(tb_route(skb));
+
+	if (!mtu || (length <= mtu && (!way || length <= way)))
+		return false;
+	return !tb_segment_size(skb);
+}
+
+/* An ICMP "too big", by its first bytes alone. */
+static __always_inline bool tb_tells_too_big(struct sk_buff *skb)
+{
+	struct tb_packet packet = {};
+	struct tb_cursor cursor;
+
+	tb_open(skb, &cursor);
+	if (!tb_read_packet(&cursor, &packet))
+		return false;
+	if (packet.protocol == IPPROTO_ICMP)
+		return packet.icmp_type == 3 && packet.icmp_code == 4;
+	return packet.protocol == IPPROTO_ICMPV6 && packet.icmp_type == 2;
+}
+
+static __always_inline bool tb_matters(__u8 meaning, struct sk_buff *skb, struct net_device *dev)
+{
+	switch (meaning) {
+	case TB_ALWAYS:
+		return true;
+	case TB_IF_TOO_BIG:
+		return tb_tells_too_big(skb);
+	case TB_IF_OVERSIZE:
+		return tb_oversize(skb, dev);
+	default:
+		return false;
+	}
+}
+
+#endif
