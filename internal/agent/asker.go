@@ -77,6 +77,12 @@ func (q *asker) serve(ctx context.Context, line <-chan event.Want) {
 
 // look answers one question into the stream.
 func (q *asker) look(ctx context.Context, w event.Want) {
+	if w.Of == event.KindDial { // the answer is that dials are told from now on
+		if err := q.agent.kernel.WatchDial(w.Netns, w.To); err != nil {
+			q.agent.log.Debug("dials are not watched", zap.Error(err))
+		}
+		return
+	}
 	e, err := q.agent.host.Answer(ctx, w)
 	if err != nil {
 		q.agent.log.Debug("no answer", zap.String("of", string(w.Of)), zap.Uint32("netns", uint32(w.Netns)), zap.Error(err))

@@ -19,6 +19,7 @@ type life struct {
 	id       string
 	last     trap.Sighting // the newest, with the strongest status and severity
 	first    event.Time
+	began    time.Time // first as time of day, fixed: the clocks drift apart
 	count    uint64
 	told     event.Time // when its last record was written
 	untold   bool       // seen again since
@@ -38,7 +39,7 @@ func (e *Engine) open(d trap.Detector, s trap.Sighting) {
 		e.refused++
 		return
 	}
-	l := &life{detector: d, last: s, first: s.At, count: s.New}
+	l := &life{detector: d, last: s, first: s.At, began: e.wall(s.At), count: s.New}
 	l.id = e.ids.finding(s.Key, s.At)
 	for _, rival := range rivals {
 		e.close(rival, s.At, fmt.Sprintf("better explained by %s (finding %s)", s.Key.Cause, l.id))

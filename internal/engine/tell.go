@@ -45,7 +45,7 @@ func (e *Engine) describe(l *life, action finding.Action) finding.Finding {
 	if action == finding.Closed {
 		f.Status = finding.Resolved
 	}
-	f.First, f.Last = e.wall(l.first), e.wall(l.last.At)
+	f.First, f.Last = l.began, e.wall(l.last.At)
 	f.Count = l.count
 	f.Lossy = e.lossy(l)
 	e.enrich(&f.Process)
