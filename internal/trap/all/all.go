@@ -8,6 +8,7 @@ package all
 import (
 	"github.com/trapbpf/trapbpf/internal/trap"
 	"github.com/trapbpf/trapbpf/internal/trap/asymmetric"
+	"github.com/trapbpf/trapbpf/internal/trap/dnscache"
 	"github.com/trapbpf/trapbpf/internal/trap/timewait"
 	"github.com/trapbpf/trapbpf/pkg/finding"
 )
@@ -18,6 +19,7 @@ func Detectors(traps ...finding.Trap) []trap.Detector {
 	every := []trap.Detector{
 		asymmetric.New(),
 		timewait.New(),
+		dnscache.New(),
 	}
 	if len(traps) == 0 {
 		return every
