@@ -35,8 +35,6 @@ type Environment struct {
 func Run(ctx context.Context, env Environment) int {
 	root := newRoot(env)
 	root.SetArgs(env.Args)
-	root.SetOut(env.Stdout)
-	root.SetErr(env.Stderr)
 	err := root.ExecuteContext(ctx)
 	if err != nil && !errors.Is(err, errFindings) {
 		fmt.Fprintf(env.Stderr, "trapbpf: %s\n", oneLine(err))
@@ -55,6 +53,8 @@ func newRoot(env Environment) *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetOut(env.Stdout) // before the completion commands, which keep it
+	root.SetErr(env.Stderr)
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		newWatch(env), newRecord(env), newReplay(env), newExplain(env),
