@@ -5,9 +5,9 @@
 package nearest
 
 // Of gives the known word that is most like word, "" where none is alike enough
-// to be meant: more than a third of its letters differ.
+// to be meant: more than about a third of its letters differ.
 func Of(word string, known []string) string {
-	best, distance := "", max(len(word)/3, 1)+1
+	best, distance := "", (len(word)+2)/3+1
 	for _, k := range known {
 		if d := Distance(word, k); d < distance {
 			best, distance = k, d
