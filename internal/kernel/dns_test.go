@@ -307,7 +307,7 @@ func TestGarbledMessagesAreCountedNotFatal(t *testing.T) {
 				return err
 			}
 			defer conn.Close()
-			for _, junk := range []string{"x", "not a message at all, but long enough to be one"} {
+			for _, junk := range []string{"x", "\x00\x01\x01\x00 no message, but long enough to be one"} {
 				if _, err := conn.Write([]byte(junk)); err != nil {
 					return err
 				}
