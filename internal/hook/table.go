@@ -3,9 +3,16 @@
 
 package hook
 
+import "slices"
+
 // Table gives every row, in the order in which they are attached: a drop finds its
 // reverse lookup only if fib stands first.
 func Table() []Row {
+	return slices.Concat(packets(), sockets(), names(), sizes())
+}
+
+// packets are the rows that see packets routed and dropped.
+func packets() []Row {
 	return []Row{
 		{
 			Name: "fib_table_lookup", Sight: SightFib, Object: loadFib, Since: "5.8",
@@ -30,6 +37,12 @@ func Table() []Row {
 				{RungTracepoint, []string{dropProgTbDropPacketClassic}},
 			},
 		},
+	}
+}
+
+// sockets are the rows that see ports asked for, held and given back.
+func sockets() []Row {
+	return []Row{
 		{
 			Name: "inet_sock_set_state", Sight: SightTCP, Object: loadTcp, Since: "5.8",
 			Rungs: []Rung{
@@ -52,6 +65,12 @@ func Table() []Row {
 				{RungIterator, []string{timewaitProgTbTimewaitSocket}},
 			},
 		},
+	}
+}
+
+// names are the rows that see names asked for, and the addresses dialled after.
+func names() []Row {
+	return []Row{
 		{
 			Name: "dns_packet", Sight: SightDNS, Object: loadDns, Since: "5.8",
 			Rungs: []Rung{
@@ -66,6 +85,12 @@ func Table() []Row {
 				{RungTracepointBTF, []string{dialProgTbDialState}},
 			},
 		},
+	}
+}
+
+// sizes are the rows that see packets too big for their path.
+func sizes() []Row {
+	return []Row{
 		{
 			Name: "tcp_retransmit_skb", Sight: SightRetrans, Object: loadRetrans, Since: "5.8",
 			Rungs: []Rung{
