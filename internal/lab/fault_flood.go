@@ -77,7 +77,8 @@ func (d diamond) judgeCounts(r reading, s *Result) []string {
 		wrong = append(wrong, fmt.Sprintf("the kernel dropped %d of %d packets sent", kernel, r.Sent))
 	}
 	told := s.last.Trapbpf.Route.Drops
-	s.note("drops: %d sent, %d by the kernel's counter, %d by the finding", r.Sent, kernel, told)
+	s.note("drops: %d sent, %d by the kernel's counter, %d by the finding; marked lossy: %t",
+		r.Sent, kernel, told, s.last.Trapbpf.Lossy)
 	if told != kernel {
 		wrong = append(wrong, fmt.Sprintf("the finding tells of %d drops, the kernel of %d", told, kernel))
 	}

@@ -28,8 +28,8 @@ type meter struct {
 
 func newMeter() *meter { return &meter{errors: map[string]uint64{}} }
 
-// attempt counts one try of a client, by how it ended. A success tells nothing
-// about when it began: latest success is for "it works again".
+// attempt counts one try of a client, by how it ended, and keeps when one last went
+// well.
 func (m *meter) attempt(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
