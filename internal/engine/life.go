@@ -55,7 +55,8 @@ func (e *Engine) rivals(s trap.Sighting) []*life {
 	}
 	var rivals []*life
 	for _, l := range e.lives {
-		if l.last.Root == s.Root && l.last.Key.Netns == s.Key.Netns {
+		near := l.last.Key.Netns == s.Key.Netns || l.last.Across && s.Across
+		if l.last.Root == s.Root && near {
 			rivals = append(rivals, l)
 		}
 	}

@@ -41,6 +41,8 @@ type Path struct {
 	// Small is the newest proof that small packets go there and back, Deaf the newest
 	// sign that they do not either.
 	Small, Deaf Sign
+	// Fresh is the largest size that was seen to get through of late, and when.
+	Fresh Passage
 	// Told is the newest ICMP "too big" about it that came in, Killed the newest that
 	// a firewall here dropped.
 	Told   Told
@@ -61,6 +63,12 @@ type Sign struct {
 	At event.Time
 	// What says it in words, "" where there is none.
 	What string
+}
+
+// Passage is a packet that got through.
+type Passage struct {
+	Size uint32
+	At   event.Time
 }
 
 // Told is what ICMP has told about a path.

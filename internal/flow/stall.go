@@ -35,6 +35,9 @@ type Stall struct {
 // had already sent without waiting for an acknowledgement.
 const talkFor = 800 * time.Millisecond
 
+// freshFor is for how long a passage hides smaller ones.
+const freshFor = 5 * time.Second
+
 // fullShare is the share of the MSS that a mean segment must reach to count as full:
 // a bulk transfer's mean is pulled down by its few short segments.
 const fullShare = 0.9
@@ -83,8 +86,11 @@ func (p *Path) end(s *Stall, at event.Time, size uint32) {
 // clears the stalls of that size.
 func (p *Path) pass(size uint32, at event.Time) {
 	p.Passed = max(p.Passed, size)
-	if at == 0 {
+	if at == 0 || size == 0 {
 		return
+	}
+	if size >= p.Fresh.Size || at.Sub(p.Fresh.At) > freshFor {
+		p.Fresh = Passage{size, at}
 	}
 	for s := range p.Stalls.All {
 		if s.Ended == 0 && at >= s.First.Since && size >= s.Size {
@@ -160,6 +166,9 @@ func (p *Path) takeConnection(c *event.Connection, at event.Time) {
 		}
 	case !known && p.swept && c.State != event.TCPSynReceived:
 		p.Small = Sign{at, fmt.Sprintf("another connection with %s did its handshake since", p.Key.Peer)}
+		if c.Delivered > 0 && c.BytesAcked > 0 {
+			p.pass(sizeOf(c, c.BytesAcked, c.Delivered), at)
+		}
 	case known && c.BytesAcked > before.BytesAcked && c.Delivered > before.Delivered:
 		p.moved(c, &before, at)
 	}

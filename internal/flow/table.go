@@ -71,6 +71,17 @@ func (t *Table[K, V]) All(yield func(V) bool) {
 	}
 }
 
+// Entries walks keys and values, least lately put first. The table must not change
+// meanwhile.
+func (t *Table[K, V]) Entries(yield func(K, V) bool) {
+	for at := t.order.Back(); at != nil; at = at.Prev() {
+		e := at.Value.(*entry[K, V])
+		if !yield(e.key, e.value) {
+			return
+		}
+	}
+}
+
 // Len counts the entries.
 func (t *Table[K, V]) Len() int { return len(t.entries) }
 

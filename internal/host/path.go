@@ -104,9 +104,6 @@ func wayTo(to, from netip.Addr) (event.Path, error) {
 	if taken.first.index != 0 {
 		p.Route.Gateway, p.Route.Iface = taken.first.gateway, linkName(taken.first.index)
 	}
-	if !p.Route.Source.IsValid() {
-		p.Route.Source = taken.source
-	}
 	if taken.expires > 0 && taken.mtu != 0 {
 		const tick = time.Second / 100 // USER_HZ
 		p.Learned, p.Expires = taken.mtu, time.Duration(taken.expires)*tick

@@ -66,6 +66,9 @@ type Sighting struct {
 	// are rivals, of which only the highest Rank stays open. "" has no rivals.
 	Root string
 	Rank int
+	// Across tells that findings of other namespaces with the same root are rivals,
+	// too: one host sees both ends of its containers' traffic, and the middle.
+	Across bool
 	// Rests are the kinds of event it rests on: a loss of one marks it lossy.
 	Rests []event.Kind
 	// Quiet replaces the engine's quiet period where longer; for conditions that

@@ -8,6 +8,7 @@ package all
 import (
 	"github.com/trapbpf/trapbpf/internal/trap"
 	"github.com/trapbpf/trapbpf/internal/trap/asymmetric"
+	"github.com/trapbpf/trapbpf/internal/trap/blackhole"
 	"github.com/trapbpf/trapbpf/internal/trap/dnscache"
 	"github.com/trapbpf/trapbpf/internal/trap/timewait"
 	"github.com/trapbpf/trapbpf/pkg/finding"
@@ -17,6 +18,7 @@ import (
 // is, in a fixed order.
 func Detectors(traps ...finding.Trap) []trap.Detector {
 	every := []trap.Detector{
+		blackhole.New(),
 		asymmetric.New(),
 		timewait.New(),
 		dnscache.New(),

@@ -1,0 +1,248 @@
+// SPDX-FileCopyrightText: The trapbpf authors
+// SPDX-License-Identifier: Apache-2.0
+
+package blackhole
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/trapbpf/trapbpf/internal/flow"
+	"github.com/trapbpf/trapbpf/internal/trap"
+	"github.com/trapbpf/trapbpf/pkg/event"
+	"github.com/trapbpf/trapbpf/pkg/finding"
+)
+
+// group is one path in trouble and what was told of it. What was seen of the path
+// is in the shared table.
+type group struct {
+	key    flow.PathKey
+	last   event.Time
+	unseen uint64
+	asked  event.Time // facts
+	swept  event.Time
+	began  event.Time // of the trouble at hand
+	told   trap.Key   // the finding that is open, zero if none is
+}
+
+const (
+	// factsWait is how long a verdict waits for the host's answers.
+	factsWait = 300 * time.Millisecond
+	// factsEvery is how often they are asked again while there is trouble.
+	factsEvery = 2 * time.Second
+	// sweepSoon is how often a young trouble's peer is swept for signs of life,
+	// sweepLate how often an old one's: a sweep takes a microsecond a socket.
+	sweepSoon = 500 * time.Millisecond
+	sweepLate = 2 * time.Second
+	young     = 15 * time.Second
+	// troubleLasts is how long after its last sign a path is looked after: the
+	// longest time between two time-outs (TCP_RTO_MAX).
+	troubleLasts = 120 * time.Second
+)
+
+func (g *group) open(desk trap.Desk) bool { return g.told != (trap.Key{}) && desk.Open(g.told) }
+
+// ask wants facts and sweeps, as long as something is wrong.
+func (g *group) ask(now event.Time, desk trap.Desk) {
+	if !g.open(desk) && !g.trouble(desk.Facts()) || now.Sub(g.last) > troubleLasts {
+		return
+	}
+	if g.began == 0 {
+		g.began = now
+	}
+	if g.asked == 0 || now.Sub(g.asked) >= factsEvery {
+		g.asked = now
+		if desk.Facts().Namespace(g.key.Netns).Name.Path == "" {
+			desk.Want(event.Want{Of: event.KindNamespace, Netns: g.key.Netns})
+		}
+		desk.Want(event.Want{Of: event.KindPath, Netns: g.key.Netns, To: g.key.Peer})
+	}
+	every := sweepSoon
+	if now.Sub(g.began) > young {
+		every = sweepLate
+	}
+	if g.swept == 0 || now.Sub(g.swept) >= every {
+		g.swept = now
+		desk.Want(event.Want{Of: event.KindConnections, Netns: g.key.Netns, To: g.key.Peer})
+	}
+}
+
+// trouble tells whether a connection of the path is stuck at this moment.
+func (g *group) trouble(facts *flow.Facts) bool {
+	if path := facts.Paths.Path(g.key); path != nil {
+		for s := range path.Stalls.All {
+			if s.Ended == 0 {
+				return true
+			}
+		}
+	}
+	for h := range g.holes(facts) {
+		if h.Ended == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// holes walks the path's connections that wait for missing bytes.
+func (g *group) holes(facts *flow.Facts) func(func(*flow.Hole) bool) {
+	return func(yield func(*flow.Hole) bool) {
+		for h := range facts.Paths.Holes {
+			if h.Netns == g.key.Netns && h.Tuple.Peer.Addr() == g.key.Peer && !yield(h) {
+				return
+			}
+		}
+	}
+}
+
+// Ranks among the findings about one path: the better a cause explains, the higher.
+const (
+	rankPath    = 1
+	rankOverlay = 2
+	rankLink    = 3
+)
+
+// judge tells the desk what the path's state amounts to.
+func (g *group) judge(now event.Time, desk trap.Desk) {
+	facts := desk.Facts()
+	path := facts.Paths.Path(g.key)
+	if g.unseen == 0 || path == nil {
+		return
+	}
+	if path.Facts == nil && now.Sub(g.asked) < factsWait {
+		return // a Want is under way
+	}
+	cause, status := g.verdict(path, facts)
+	if status == "" {
+		return
+	}
+	seen := trap.Sighting{
+		Key:      trap.Key{Cause: cause, Netns: g.key.Netns, Subject: g.key.Peer.String()},
+		At:       g.last,
+		New:      g.unseen,
+		Status:   status,
+		Severity: severity(path, status),
+		Root:     trap.PathRoot(path.Local, path.Key.Peer),
+		Across:   true,
+		Rank:     rankPath,
+		Rests:    []event.Kind{event.KindRetransmit, event.KindConnections},
+		Quiet:    troubleLasts,
+	}
+	if cause == OverlayMismatch {
+		seen.Rank = rankOverlay
+	}
+	g.unseen = 0
+	g.told = seen.Key
+	desk.See(seen)
+	if !desk.Open(seen.Key) {
+		g.told = trap.Key{} // a rival explains it better
+	}
+}
+
+// verdict takes the worst of the path's connections.
+func (g *group) verdict(path *flow.Path, facts *flow.Facts) (finding.Cause, finding.Status) {
+	var status finding.Status
+	for s := range path.Stalls.All {
+		status = worse(status, sender(path, s))
+	}
+	if status != "" {
+		if mismatched(path) {
+			return OverlayMismatch, status
+		}
+		return DropsLarge, status
+	}
+	for h := range g.holes(facts) {
+		status = worse(status, receiver(h))
+	}
+	return DropsLargeInbound, status
+}
+
+func worse(a, b finding.Status) finding.Status {
+	if a == finding.Confirmed || b == "" {
+		return a
+	}
+	return b
+}
+
+func severity(path *flow.Path, status finding.Status) finding.Severity {
+	switch {
+	case path.Facts != nil && path.Facts.MTUProbing > 0:
+		return finding.Low // the kernel will save itself, seconds late
+	case status == finding.Confirmed:
+		return finding.High
+	default:
+		return finding.Medium
+	}
+}
+
+// mend closes the finding once data flows again, or once small packets are seen to
+// fail as well.
+func (g *group) mend(now event.Time, desk trap.Desk) {
+	if !g.open(desk) || g.trouble(desk.Facts()) {
+		return
+	}
+	path := desk.Facts().Paths.Path(g.key)
+	if path == nil {
+		return
+	}
+	if reason := g.mended(path, desk.Facts()); reason != "" {
+		g.began, g.asked, g.swept = 0, 0, 0
+		desk.Mend(g.told, now, reason)
+	}
+}
+
+// mended says what proved that the path carries data again, "" for nothing. A
+// connection that is gone proves nothing: its finding ends with the quiet period.
+func (g *group) mended(path *flow.Path, facts *flow.Facts) string {
+	for s := range path.Stalls.All {
+		switch {
+		case s.Ended < g.began:
+		case s.EndSize == 0:
+			if reason := g.overtaken(path, s); reason != "" {
+				return reason
+			}
+		case s.EndSize >= s.Size:
+			return fmt.Sprintf("packets of %d bytes get through to %s again", s.EndSize, g.key.Peer)
+		case s.Last.Connection.Probing:
+			return fmt.Sprintf("tcp_mtu_probing got the packets down to %d bytes, and they get through", s.EndSize)
+		default:
+			return fmt.Sprintf("packets to %s shrank from %d to %d bytes, and they get through", g.key.Peer, s.Size, s.EndSize)
+		}
+	}
+	for h := range g.holes(facts) {
+		if h.Filled && h.Ended >= g.began {
+			return fmt.Sprintf("the missing bytes from %s came in", g.key.Peer)
+		}
+	}
+	return ""
+}
+
+// overtaken: the connection gave up, and a later one does what it could not.
+func (g *group) overtaken(path *flow.Path, s *flow.Stall) string {
+	limit := limit(path)
+	switch {
+	case path.Fresh.At <= s.Ended:
+		return ""
+	case path.Fresh.Size >= s.Size:
+		return fmt.Sprintf("packets of %d bytes get through to %s again", path.Fresh.Size, g.key.Peer)
+	case limit != 0 && limit < s.Size && path.Fresh.Size >= limit:
+		return fmt.Sprintf("packets to %s are held to %d bytes now, and they get through", g.key.Peer, limit)
+	default:
+		return ""
+	}
+}
+
+// limit is the largest packet that this host itself sends by the path, 0 if unknown.
+func limit(path *flow.Path) uint32 {
+	f := path.Facts
+	if f == nil {
+		return 0
+	}
+	least := f.Link.MTU
+	for _, mtu := range []uint32{f.Route.MTU, f.Learned} {
+		if mtu != 0 && mtu < least {
+			least = mtu
+		}
+	}
+	return least
+}
