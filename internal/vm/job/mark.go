@@ -53,6 +53,8 @@ type Reader struct {
 	Jobs []Job
 	// Tee, where set, gets each line of a job's output as it comes.
 	Tee func(stderr bool, line string)
+	// Each, where set, gets each job's outcome as it ends.
+	Each func(Outcome)
 
 	// Release is the guest's kernel, "" until it came up.
 	Release string
@@ -128,4 +130,7 @@ func (r *Reader) end(rest string) {
 	last := &r.Outcomes[len(r.Outcomes)-1]
 	last.Code, last.ResidentKiB = code, resident
 	last.Wall, last.Ended = time.Duration(micros)*time.Microsecond, true
+	if r.Each != nil {
+		r.Each(*last)
+	}
 }

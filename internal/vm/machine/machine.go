@@ -36,6 +36,8 @@ type Machine struct {
 	Memory int
 	// Tee, where set, gets the jobs' output line by line as it comes.
 	Tee func(stderr bool, line string)
+	// Each, where set, gets each job's outcome as it ends.
+	Each func(job.Outcome)
 }
 
 // Report is how a boot went.
@@ -120,7 +122,7 @@ func (m Machine) boot(ctx context.Context, cmd *exec.Cmd) (Report, error) {
 	if err := cmd.Start(); err != nil {
 		return Report{}, fmt.Errorf("start the emulator: %w", err)
 	}
-	reader := job.Reader{Jobs: m.Script.Jobs, Tee: m.Tee}
+	reader := job.Reader{Jobs: m.Script.Jobs, Tee: m.Tee, Each: m.Each}
 	listen(stdout, &reader)
 	err = cmd.Wait()
 	report := Report{

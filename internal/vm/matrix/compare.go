@@ -62,6 +62,20 @@ func FormatSkips(skips []Skip) string {
 	return b.String()
 }
 
+// Grouped gives the skips with those of one reason together, for people to read: a
+// kernel that refuses everything refuses it once.
+func Grouped(skips []Skip) (grouped []Skip) {
+	for _, s := range skips {
+		at := slices.IndexFunc(grouped, func(g Skip) bool { return g.Why == s.Why })
+		if at < 0 {
+			grouped = append(grouped, s)
+		} else {
+			grouped[at].Key += ", " + s.Key
+		}
+	}
+	return grouped
+}
+
 // ParseSkips reads the golden. Empty lines and those that begin with # are for
 // people.
 func ParseSkips(text string) (skips []Skip) {
@@ -79,14 +93,18 @@ func ParseSkips(text string) (skips []Skip) {
 // Unexpected compares a run with the list of what is known not to work: what is
 // new, and what of the list works now. The reasons' wording decides nothing.
 func Unexpected(r Result, known []Skip) (problems []string) {
+	var fresh []Skip
 	for _, s := range r.Asked() {
 		listed := slices.ContainsFunc(known, func(k Skip) bool { return k.Key == s.Key })
 		switch {
 		case s.Why != "" && !listed:
-			problems = append(problems, "new: "+s.Key+": "+s.Why)
+			fresh = append(fresh, s)
 		case s.Why == "" && listed:
 			problems = append(problems, "works now: "+s.Key+": take it off the list")
 		}
+	}
+	for _, s := range Grouped(fresh) {
+		problems = append(problems, "new: "+s.Key+": "+s.Why)
 	}
 	return problems
 }

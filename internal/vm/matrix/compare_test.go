@@ -64,6 +64,13 @@ func TestNewSkipsAndListedThingsThatWorkAreUnexpected(t *testing.T) {
 	}
 }
 
+func TestOneReasonIsToldOnce(t *testing.T) {
+	got := Grouped([]Skip{{"a", "no BTF"}, {"b", "other"}, {"c", "no BTF"}})
+	if want := []Skip{{"a, c", "no BTF"}, {"b", "other"}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("grouped %q, want %q", got, want)
+	}
+}
+
 func TestLadderWantsTheFirstRungThatAttaches(t *testing.T) {
 	r := sample()
 	if problems := Ladder(r); len(problems) != 0 {
@@ -123,9 +130,9 @@ func TestTableShowsEveryAnswerAndLeavesUnaskedCellsEmpty(t *testing.T) {
 	other := Result{Kernel: "6.1-amd64", Release: "6.1.0", Rungs: []Rung{{"kfree_skb", "tp_btf", ""}}}
 	text := Render([]Result{sample(), other})
 	for _, line := range []string{
-		"| kfree_skb tp_btf | no | yes |",
-		"| kfree_skb raw_tp | **stands** |  |",
-		"| rp-filter | **missed**, but |  |",
+		"| kfree_skb, tp_btf | no | yes |",
+		"| kfree_skb, raw_tp | **stands** |  |",
+		"| rp-filter | **missed** (below) |  |",
 		"| rp-filter-loose | silent |  |",
 		"| no tracefs | 1 hooks lower |  |",
 		"| tb_drop | 1000 |  |",

@@ -45,6 +45,8 @@ type Plan struct {
 	Scenarios []string
 	// Bare leaves out the hosts that lack something.
 	Bare bool
+	// Each, where set, is told of each job's end.
+	Each func(job.Outcome)
 }
 
 // Boots gives the machines to run for a target. The first has the ordinary host's

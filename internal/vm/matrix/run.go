@@ -18,8 +18,8 @@ import (
 )
 
 // Run asks one kernel all that the plan says. What the jobs printed is left below
-// the tree's cache, for whoever has to find out why. ErrMissing (package image)
-// where no mirror has the kernel.
+// the tree's cache, for whoever has to find out why.
+// ErrMissing (package image) where no mirror has the kernel.
 func Run(ctx context.Context, tree build.Tree, t image.Target, p Plan) (Result, error) {
 	begun := time.Now()
 	kernel, err := image.Ensure(ctx, tree.Kernels(), t)
@@ -32,7 +32,7 @@ func Run(ctx context.Context, tree build.Tree, t image.Target, p Plan) (Result, 
 	}
 	var outcomes []job.Outcome
 	for i, boot := range p.Boots(t) {
-		m := machine.Machine{Kernel: kernel, Script: boot.Script, Append: boot.Append, Files: files}
+		m := machine.Machine{Kernel: kernel, Script: boot.Script, Append: boot.Append, Files: files, Each: p.Each}
 		report, err := m.All(ctx)
 		keep(tree, t, i, report)
 		if err != nil {

@@ -62,130 +62,94 @@ func writeTable(b *strings.Builder, corner string, rows []row, results []Result)
 	}
 }
 
-// union gives every name that any result has, in the order of first sight.
-func union(results []Result, names func(Result) []string) (all []string) {
+// rowsOf makes the rows of one kind of answer: a row for each name that any kernel
+// has, in the order of first sight.
+func rowsOf[T any](results []Result, answers func(Result) []T, name func(T) string, cell func(Result, T) string) (rows []row) {
+	seen := map[string]bool{}
 	for _, r := range results {
-		for _, name := range names(r) {
-			if !slices.Contains(all, name) {
-				all = append(all, name)
+		for _, answer := range answers(r) {
+			title := name(answer)
+			if seen[title] {
+				continue
 			}
+			seen[title] = true
+			rows = append(rows, row{title, func(r Result) string {
+				all := answers(r)
+				at := slices.IndexFunc(all, func(t T) bool { return name(t) == title })
+				if at < 0 {
+					return ""
+				}
+				return cell(r, all[at])
+			}})
 		}
 	}
-	return all
-}
-
-// find gives the cell of the first item that matches, "" where none does.
-func find[T any](items []T, match func(T) bool, cell func(T) string) string {
-	at := slices.IndexFunc(items, match)
-	if at < 0 {
-		return ""
-	}
-	return cell(items[at])
+	return rows
 }
 
 func writeRungs(b *strings.Builder, results []Result) {
 	b.WriteString("\n## Hooks and rungs\n\nEach rung is forced in turn. **stands**: where the agent stands when left to itself; yes: attaches, too;\nno: does not, for a reason named below.\n")
-	names := union(results, func(r Result) (all []string) {
-		for _, x := range r.Rungs {
-			all = append(all, x.Hook+" | "+x.Rung)
-		}
-		return all
-	})
-	var rows []row
-	for _, name := range names {
-		hookName, rung, _ := strings.Cut(name, " | ")
-		rows = append(rows, row{hookName + " " + rung, func(r Result) string {
-			return find(r.Rungs, func(x Rung) bool { return x.Hook == hookName && x.Rung == rung }, func(x Rung) string {
-				switch {
-				case x.Why != "":
-					return "no"
-				case r.Stands[x.Hook] == x.Rung:
-					return "**stands**"
-				}
-				return "yes"
-			})
-		}})
-	}
+	rows := rowsOf(results,
+		func(r Result) []Rung { return r.Rungs },
+		func(x Rung) string { return x.Hook + ", " + x.Rung },
+		func(r Result, x Rung) string {
+			switch {
+			case x.Why != "":
+				return "no"
+			case r.Stands[x.Hook] == x.Rung:
+				return "**stands**"
+			}
+			return "yes"
+		})
 	writeTable(b, "hook, rung", rows, results)
 }
 
 func writeTraps(b *strings.Builder, results []Result) {
 	b.WriteString("\n## Traps\n")
-	names := union(results, func(r Result) (all []string) {
-		for _, x := range r.Traps {
-			all = append(all, x.Trap)
-		}
-		return all
-	})
-	var rows []row
-	for _, name := range names {
-		rows = append(rows, row{name, func(r Result) string {
-			return find(r.Traps, func(x Trap) bool { return x.Trap == name }, func(x Trap) string { return x.Sight })
-		}})
-	}
+	rows := rowsOf(results,
+		func(r Result) []Trap { return r.Traps },
+		func(x Trap) string { return x.Trap },
+		func(_ Result, x Trap) string { return x.Sight })
 	writeTable(b, "trap", rows, results)
 }
 
 func writeScenarios(b *strings.Builder, results []Result) {
 	b.WriteString("\n## Lab scenarios\n\nfound: the fault was found, its own fix was run, and the finding was resolved; silent: the innocent twin raised\nno alarm; anything else is named below.\n")
-	names := union(results, func(r Result) (all []string) {
-		for _, x := range r.Scenarios {
-			all = append(all, x.Name)
-		}
-		return all
-	})
-	var rows []row
-	for _, name := range names {
-		rows = append(rows, row{name, func(r Result) string {
-			return find(r.Scenarios, func(x Scenario) bool { return x.Name == name }, func(x Scenario) string {
-				if len(x.Problems) > 0 {
-					return "**" + x.Verdict + "**, but"
-				}
-				return x.Verdict
-			})
-		}})
-	}
+	rows := rowsOf(results,
+		func(r Result) []Scenario { return r.Scenarios },
+		func(x Scenario) string { return x.Name },
+		func(_ Result, x Scenario) string {
+			if len(x.Problems) > 0 {
+				return "**" + x.Verdict + "** (below)"
+			}
+			return x.Verdict
+		})
 	writeTable(b, "scenario", rows, results)
 }
 
 func writeHosts(b *strings.Builder, results []Result) {
 	b.WriteString("\n## Barer hosts\n\n`doctor` where something ordinary is missing. same: every hook stands where it stands otherwise.\n")
-	names := union(results, func(r Result) (all []string) {
-		for _, x := range r.Hosts {
-			all = append(all, x.Name)
-		}
-		return all
-	})
-	var rows []row
-	for _, name := range names {
-		rows = append(rows, row{name, func(r Result) string {
-			return find(r.Hosts, func(x Host) bool { return x.Name == name }, func(x Host) string {
-				switch {
-				case x.Problem != "":
-					return "refused"
-				case len(x.Blind) > 0:
-					return fmt.Sprintf("%d hooks lower", len(x.Blind))
-				}
-				return "same"
-			})
-		}})
-	}
+	rows := rowsOf(results,
+		func(r Result) []Host { return r.Hosts },
+		func(x Host) string { return x.Name },
+		func(_ Result, x Host) string {
+			switch {
+			case x.Problem != "":
+				return "refused"
+			case len(x.Blind) > 0:
+				return fmt.Sprintf("%d hooks lower", len(x.Blind))
+			}
+			return "same"
+		})
 	writeTable(b, "host", rows, results)
 }
 
 func writeInstructions(b *strings.Builder, results []Result) {
 	b.WriteString("\n## What the verifier walks\n\nInstructions per program, where the kernel tells (5.16). A growth over 10% needs a word in the same commit.\n")
-	names := union(results, func(r Result) []string { return slices.Sorted(maps.Keys(r.Instructions)) })
-	slices.Sort(names)
-	var rows []row
-	for _, name := range names {
-		rows = append(rows, row{name, func(r Result) string {
-			if n := r.Instructions[name]; n > 0 {
-				return fmt.Sprint(n)
-			}
-			return ""
-		}})
-	}
+	rows := rowsOf(results,
+		func(r Result) []string { return slices.Sorted(maps.Keys(r.Instructions)) },
+		func(name string) string { return name },
+		func(r Result, name string) string { return fmt.Sprint(r.Instructions[name]) })
+	slices.SortFunc(rows, func(a, b row) int { return strings.Compare(a.name, b.name) })
 	writeTable(b, "program", rows, results)
 }
 
@@ -197,7 +161,7 @@ func writeReasons(b *strings.Builder, results []Result) {
 		if len(skips) == 0 {
 			b.WriteString("Nothing.\n")
 		}
-		for _, s := range skips {
+		for _, s := range Grouped(skips) {
 			fmt.Fprintf(b, "- %s: %s\n", s.Key, s.Why)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/trapbpf/trapbpf/internal/vm/build"
 	"github.com/trapbpf/trapbpf/internal/vm/image"
+	"github.com/trapbpf/trapbpf/internal/vm/job"
 	"github.com/trapbpf/trapbpf/internal/vm/matrix"
 )
 
@@ -86,7 +87,11 @@ func (c choice) all(ctx context.Context) (int, error) {
 
 // one runs a kernel, tells how it went, and gives what was not as expected.
 func (c choice) one(ctx context.Context, t image.Target) error {
-	result, err := matrix.Run(ctx, c.tree, t, c.plan)
+	plan := c.plan
+	plan.Each = func(o job.Outcome) {
+		fmt.Fprintf(os.Stderr, "%-13s   %s: exit %d after %s\n", t.Name(), o.Name, o.Code, o.Wall.Round(time.Second/10))
+	}
+	result, err := matrix.Run(ctx, c.tree, t, plan)
 	if errors.Is(err, image.ErrMissing) && !t.Mandatory {
 		fmt.Printf("%-13s SKIPPED: %v\n", t.Name(), err)
 		return nil
