@@ -39,7 +39,10 @@ func (e *Engine) open(d trap.Detector, s trap.Sighting) {
 		e.refused++
 		return
 	}
-	l := &life{detector: d, last: s, first: s.At, began: e.wall(s.At), count: s.New}
+	if s.Since == 0 {
+		s.Since = s.At
+	}
+	l := &life{detector: d, last: s, first: s.Since, began: e.wall(s.Since), count: s.New}
 	l.id = e.ids.finding(s.Key, s.At)
 	for _, rival := range rivals {
 		e.close(rival, s.At, fmt.Sprintf("better explained by %s (finding %s)", s.Key.Cause, l.id))

@@ -57,6 +57,8 @@ type Key struct {
 type Sighting struct {
 	Key Key
 	At  event.Time
+	// Since is when the condition began, where that was before At; 0 for At.
+	Since event.Time
 	// New is how many occurrences this sighting adds.
 	New uint64
 	// Status is Suspected or Confirmed; an engine never takes a confirmation back.

@@ -93,6 +93,10 @@ func TestVerdictWaitsForFactsAndThenGoesWithoutThem(t *testing.T) {
 	if !ok || seen.Status != finding.Suspected {
 		t.Errorf("saw %+v", seen)
 	}
+	desk.Feed(routing(2*second, 1, 0))
+	if seen, _ = desk.Last(RPFilterStrict); seen.Status != finding.Confirmed || seen.New != 0 {
+		t.Errorf("facts that came late did not confirm: %+v", seen)
+	}
 }
 
 func TestWithoutTheKernelsLookupTheRouteIsAsked(t *testing.T) {

@@ -27,6 +27,7 @@ type group struct {
 	last    event.Time
 	drops   uint64
 	unseen  uint64 // drops not yet told to the desk
+	told    finding.Status
 	rate    flow.Rate
 	sources []netip.Addr
 	reply   bool
@@ -80,18 +81,25 @@ func (g *group) ask(now event.Time, desk trap.Desk) {
 
 // judge tells the desk once the facts are in, or once they are overdue.
 func (g *group) judge(now event.Time, desk trap.Desk) {
-	if g.unseen == 0 || g.key.Cause == MartianSource && g.drops < martianDrops {
+	if g.key.Cause == MartianSource && g.drops < martianDrops {
+		return
+	}
+	status := g.status(desk.Facts())
+	proven := g.told == finding.Suspected && status == finding.Confirmed
+	if g.unseen == 0 && !proven {
 		return
 	}
 	overdue := now.Sub(g.first.Time) >= factsWait
 	if !overdue && !g.informed(desk.Facts()) {
 		return
 	}
+	g.told = status
 	desk.See(trap.Sighting{
 		Key:      g.key,
 		At:       g.last,
+		Since:    g.first.Time,
 		New:      g.unseen,
-		Status:   g.status(desk.Facts()),
+		Status:   status,
 		Severity: g.severity(),
 		Rests:    []event.Kind{event.KindDrop},
 	})

@@ -47,6 +47,7 @@ func (l *lane) judge(now event.Time, desk trap.Desk) {
 	desk.See(trap.Sighting{
 		Key:      l.cell(cause),
 		At:       l.lastFailed,
+		Since:    l.pendingFrom,
 		New:      l.unseen,
 		Status:   status,
 		Severity: finding.High,

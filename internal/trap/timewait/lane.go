@@ -16,10 +16,9 @@ import (
 // free for. A bind's lane has no destination.
 type lane struct {
 	key laneKey
-	// failures and the moment of the first and last one.
+	// failures, those not told yet, and when the last one was.
 	failures    uint64
 	unseen      uint64 // not yet told to the desk
-	firstFailed event.Time
 	lastFailed  event.Time
 	pendingFrom event.Time
 	op          event.PortOp
@@ -40,9 +39,6 @@ type lane struct {
 }
 
 func (l *lane) fail(e *event.PortFailure, fresh uint64) {
-	if l.firstFailed == 0 {
-		l.firstFailed = e.Time
-	}
 	if l.unseen == 0 {
 		l.pendingFrom = e.Time
 	}
