@@ -69,28 +69,41 @@ func (h *Host) viewOf(at Target, pid uint32) (view, []byte, error) {
 	if pid != 0 {
 		tries = append(tries, view{root: "/proc/" + strconv.FormatUint(uint64(pid), 10) + "/root", conf: resolvConf})
 	}
-	if at.Name != "" {
-		tries = append(tries, view{conf: "/etc/netns/" + at.Name + "/resolv.conf", elsewhere: true})
-	}
-	if process, ok := strings.CutSuffix(at.Path, "/ns/net"); ok && strings.HasPrefix(at.Path, "/proc/") {
-		tries = append(tries, view{root: process + "/root", conf: resolvConf, elsewhere: true})
-	}
-	tries = append(tries, view{conf: resolvConf, elsewhere: true})
+	tries = append(tries, h.otherViews(at)...)
 	var first error
 	for _, v := range tries {
 		content, err := h.world.ReadIn(v.root, v.conf)
 		if err == nil {
-			return h.plain(v), content, nil
+			return h.lasting(at, v), content, nil
 		}
 		first = errors.Join(first, err)
 	}
 	return view{}, nil, first
 }
 
-// plain names the file by the agent's own path to it where that is the same one.
-func (h *Host) plain(v view) view {
-	if v.root != "" && h.world.SameFile != nil && h.world.SameFile(v.root+v.conf, v.conf) {
-		v.root = ""
+// otherViews are the files that a namespace's programs read, most particular first.
+func (h *Host) otherViews(at Target) []view {
+	var views []view
+	if at.Name != "" {
+		views = append(views, view{conf: "/etc/netns/" + at.Name + "/resolv.conf", elsewhere: true})
+	}
+	if process, ok := strings.CutSuffix(at.Path, "/ns/net"); ok && strings.HasPrefix(at.Path, "/proc/") {
+		views = append(views, view{root: process + "/root", conf: resolvConf, elsewhere: true})
+	}
+	return append(views, view{conf: resolvConf, elsewhere: true})
+}
+
+// lasting names the file by a path that holds for longer than the process does, where
+// one leads to the same file: a program that looks up one name ends at once.
+func (h *Host) lasting(at Target, v view) view {
+	if h.world.SameFile == nil || v.elsewhere {
+		return v
+	}
+	for _, other := range h.otherViews(at) {
+		if h.world.SameFile(v.root+v.conf, other.root+other.conf) {
+			other.elsewhere = false
+			return other
+		}
 	}
 	return v
 }

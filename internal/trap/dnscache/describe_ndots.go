@@ -92,8 +92,7 @@ func (g *expansion) fix(w *writer) {
 	n := g.enough()
 	r := g.resolver
 	option := fmt.Sprintf("ndots:%d", n)
-	reachable := r != nil && r.Link == "" && r.Ndots > n && !(r.Elsewhere && r.Path == "/etc/resolv.conf")
-	if reachable {
+	if r != nil && r.Ndots > n && settable(r) {
 		w.fix(finding.Step{
 			Op:   finding.ResolvOp{Path: r.Path, Option: option},
 			Does: fmt.Sprintf("names with %d dots or more are asked as they are first; glibc, musl and Go read the file again by themselves", n),

@@ -98,7 +98,7 @@ func (w *writer) fixDenial(m *denial) {
 		w.fix(trap.Note("empty the cache of %s, or wait %d s: that is how long its denial holds", m.denies.Server.Addr(), w.left(m.denies.Expires)))
 	}
 	w.Persistent = append(w.Persistent,
-		trap.Note("make a record before anybody asks for it; lower the last field of the zone's SOA (the negative TTL, RFC 2308), which is %d s", m.denies.TTL))
+		trap.Note("make a record before anybody asks for it; lower the last field of the zone's SOA, which is how long a denial may be kept (RFC 2308, 5)"))
 	w.look("must have the record", m.denies.Server.Addr(), m.name.Name, m.name.Type)
 }
 
@@ -114,13 +114,34 @@ func (w *writer) fixMute(m *mute) {
 		w.fix(hostLook("it runs on this host: what does it say?", "journalctl -n 50 _PID=%s", strconv.FormatUint(uint64(cache.PID), 10)))
 	}
 	w.fix(trap.Note("bring %s back, or take it out of resolv.conf%s", at, instead(m.others)))
-	if r := w.base.resolver; r != nil && len(r.Nameservers) > 1 {
-		w.fix(trap.Note("until then 'options timeout:1 attempts:2' in %s makes each lookup wait 1 s for it, not %d", r.Path, r.Timeout))
-	}
+	w.fixTimeout()
 	if len(m.server.failed) > 0 {
 		w.look("must answer within a second", at, m.server.failed[0], "A")
 	}
 	w.Verify = append(w.Verify, w.place.Look("the way to it", "ip route get %s", at))
+}
+
+// fixTimeout makes each lookup wait for the silent resolver for a second only. It cures
+// nothing, but an application that waits for 1 s is not down.
+func (w *writer) fixTimeout() {
+	r := w.base.resolver
+	if r == nil || len(r.Nameservers) < 2 || r.Timeout <= 1 || !settable(r) {
+		return
+	}
+	w.fix(finding.Step{
+		Op:   finding.ResolvOp{Path: r.Path, Option: "timeout:1"},
+		Does: fmt.Sprintf("until then: a lookup asks the next resolver after 1 s, not %d", r.Timeout),
+		Risk: "a resolver that takes longer than a second for a far name is asked twice",
+	})
+	w.Undo = append(w.Undo, finding.Step{
+		Op: finding.ResolvOp{Path: r.Path, Option: fmt.Sprintf("timeout:%d", r.Timeout)}, Does: "as it was: the last option counts",
+	})
+}
+
+// settable tells whether an option can be appended to the resolv.conf that was read: it
+// is that of the program, and no link to a file that another program writes.
+func settable(r *event.Resolver) bool {
+	return r.Link == "" && !(r.Elsewhere && r.Path == "/etc/resolv.conf")
 }
 
 func instead(others []netip.Addr) string {
