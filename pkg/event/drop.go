@@ -60,7 +60,9 @@ type Drop struct {
 	Type       PacketType `json:"type,omitempty"`
 	Conntrack  Conntrack  `json:"conntrack,omitempty"`
 	// Count is how many drops this key has had since the agent attached, this
-	// one included.
+	// one included. Where there are very many keys, one that was idle for a
+	// minute may be forgotten, and then counts from 1 again. An event without
+	// addresses counts what found no key of its own.
 	Count uint64 `json:"count"`
 	// Sampled is false where this event only brings a newer Count for a key
 	// whose packet was told before; such an event repeats that packet's
