@@ -42,7 +42,7 @@ func replayed(t *testing.T, path string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close() //nolint:errcheck // only read
+	defer file.Close() // only read
 	reader, err := trace.NewReader(file)
 	if err != nil {
 		t.Fatal(err)

@@ -95,7 +95,7 @@ func examine(cmd *cobra.Command, o kernel.Options, withCost bool) (*report, erro
 	if err != nil {
 		return nil, fmt.Errorf("measure run time: %w", err)
 	}
-	defer stats.Close() //nolint:errcheck // the kernel stops measuring either way
+	defer stats.Close() // the kernel stops measuring either way
 	select {
 	case <-cmd.Context().Done():
 	case <-time.After(costWindow):

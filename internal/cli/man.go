@@ -26,7 +26,7 @@ func newMan() *cobra.Command {
 			if dir == "" {
 				return doc.GenMan(root, header, cmd.OutOrStdout())
 			}
-			if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // manual pages are for everybody
+			if err := os.MkdirAll(dir, 0o755); err != nil { // manual pages are for everybody
 				return fmt.Errorf("make manual directory: %w", err)
 			}
 			header.Title = ""

@@ -45,17 +45,17 @@ func exhaust(ctx context.Context, t *testing.T, ns *kerneltest.Netns) {
 		if err != nil {
 			return err
 		}
-		defer listener.Close() //nolint:errcheck // the test is over
+		defer listener.Close() // the test is over
 		every := time.NewTicker(20 * time.Millisecond)
 		defer every.Stop()
 		for ctx.Err() == nil {
 			if c, err := net.Dial("tcp4", "127.0.0.1:8080"); err == nil {
-				c.Close() //nolint:errcheck,gosec // the close is the point
+				c.Close() // the close is the point
 				accepted, err := listener.Accept()
 				if err != nil {
 					return err
 				}
-				accepted.Close() //nolint:errcheck,gosec // nothing was sent
+				accepted.Close() // nothing was sent
 			}
 			<-every.C
 		}

@@ -47,7 +47,7 @@ func replay(cmd *cobra.Command, env Environment, f *watchFlags, path string) err
 	if err != nil {
 		return err
 	}
-	defer file.Close() //nolint:errcheck // only read
+	defer file.Close() // only read
 	reader, err := trace.NewReader(file)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)

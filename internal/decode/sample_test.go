@@ -26,7 +26,9 @@ func named(text string) (n [16]uint8) {
 	return n
 }
 
-func header(kind uint32) wire.Header { return wire.Header{Time: 123456789, Kind: kind, Netns: 4026531840} }
+func header(kind uint32) wire.Header {
+	return wire.Header{Time: 123456789, Kind: kind, Netns: 4026531840}
+}
 
 func owner() wire.Owner { return wire.Owner{Cgroup: 77, Pid: 4242, Comm: named("curl")} }
 

@@ -63,7 +63,7 @@ func visit(path string, id event.Netns, do func() error) error {
 		runtime.UnlockOSThread()
 		return err
 	}
-	defer home.Close() //nolint:errcheck // only read
+	defer home.Close() // only read
 	if err := enter(path, id); err != nil {
 		runtime.UnlockOSThread() // it never left
 		return err
@@ -84,7 +84,7 @@ func enter(path string, id event.Netns) error {
 	if err != nil {
 		return err
 	}
-	defer file.Close() //nolint:errcheck // only read
+	defer file.Close() // only read
 	var stat unix.Stat_t
 	if err := unix.Fstat(int(file.Fd()), &stat); err != nil {
 		return fmt.Errorf("stat %s: %w", path, err)

@@ -31,7 +31,7 @@ func readIn(root, path string) ([]byte, error) {
 		return nil, &os.PathError{Op: "open", Path: root + path, Err: err}
 	}
 	file := os.NewFile(uintptr(fd), root+path)
-	defer file.Close() //nolint:errcheck // only read
+	defer file.Close() // only read
 	return io.ReadAll(io.LimitReader(file, maxConf))
 }
 

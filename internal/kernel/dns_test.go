@@ -60,7 +60,7 @@ func serveDNS(t *testing.T, ns *kerneltest.Netns, at string, n int) {
 			if err != nil {
 				return
 			}
-			udp.WriteTo(answerTo(packet[:size], n), from) //nolint:errcheck // the client notices
+			udp.WriteTo(answerTo(packet[:size], n), from) // the client notices
 		}
 	}()
 	go func() {
@@ -86,12 +86,12 @@ func answerInTwo(conn net.Conn, n int) {
 	}
 	answer := answerTo(question, n)
 	whole := append(binary.BigEndian.AppendUint16(nil, uint16(len(answer))), answer...)
-	conn.(*net.TCPConn).SetNoDelay(true) //nolint:errcheck // the default
-	conn.Write(whole[:len(whole)/2])     //nolint:errcheck // the client notices
+	conn.(*net.TCPConn).SetNoDelay(true) // the default
+	conn.Write(whole[:len(whole)/2])     // the client notices
 	// The client's acknowledgement of the first half comes before the second is sent:
 	// it asks for it.
-	io.ReadFull(conn, length[:1])    //nolint:errcheck // same
-	conn.Write(whole[len(whole)/2:]) //nolint:errcheck // same
+	io.ReadFull(conn, length[:1])    // same
+	conn.Write(whole[len(whole)/2:]) // same
 }
 
 func answerTo(question []byte, n int) []byte {

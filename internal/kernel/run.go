@@ -35,8 +35,8 @@ func (k *Kernel) Run(ctx context.Context, emit func(event.Event)) error {
 	if err != nil {
 		return fmt.Errorf("open the ring buffer: %w", err)
 	}
-	defer reader.Close()
-	defer context.AfterFunc(ctx, func() { reader.Flush() })()
+	defer func() { _ = reader.Close() }()
+	defer context.AfterFunc(ctx, func() { _ = reader.Flush() })()
 	s := &stream{reader: reader, teller: newTeller(k, emit)}
 	return s.run(ctx)
 }

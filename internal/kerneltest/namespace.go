@@ -50,8 +50,8 @@ func makeNamespace(t testing.TB) (*Netns, error) {
 	path := file.Name()
 	file.Close()
 	t.Cleanup(func() {
-		unix.Unmount(path, unix.MNT_DETACH)
-		os.Remove(path)
+		_ = unix.Unmount(path, unix.MNT_DETACH)
+		_ = os.Remove(path)
 	})
 	if err := onFreshThread(func() error { return unshareTo(path) }); err != nil {
 		return nil, err

@@ -198,7 +198,7 @@ func (a *agent) stop() (time.Duration, error) {
 	begun := time.Now()
 	select {
 	case <-a.exited:
-		return 0, fmt.Errorf("%w by itself: %v: %s", errEnded, a.exitError(), a.logText())
+		return 0, fmt.Errorf("%w by itself: %w: %s", errEnded, a.exitError(), a.logText())
 	default:
 	}
 	if err := a.cmd.Process.Signal(syscall.SIGTERM); err != nil {

@@ -45,7 +45,7 @@ func upstreamCalls(late bool) []caller {
 func upstreamServers(n *network, d duo) job {
 	var addrs []string
 	for i := range upstreams {
-		addrs = append(addrs, at(duoExtra(i), webPort))
+		addrs = append(addrs, at(duoExtra(i)))
 	}
 	return n.serve(d.server, answer, addrs...)
 }
@@ -71,7 +71,7 @@ func bindBusy(n *network) stage {
 	d := buildDuo(n, upstreams)
 	d.ports(n, 300, "0")
 	proxy := &pool{calls: upstreamCalls(true), size: 600, atOnce: true}
-	busy := netip.MustParseAddrPort(at(duoClient, webPort))
+	busy := netip.MustParseAddrPort(at(duoClient))
 	return stage{
 		traffic: together(upstreamServers(n, d), proxy.run(d.client, "lab-proxy", 150),
 			n.serve(d.client, answer, busy.String()), bindTo(d.client, busy)),

@@ -29,7 +29,7 @@ func leak(n *network) stage {
 	program.manners = func(p *pool) { p.size = 10 }
 	s.obey = func() { program.reformed.Store(true) }
 	s.proof = func(r reading) error { return atLeast("failed connects", r.count("EADDRNOTAVAIL"), 1) }
-	s.judge = judgeFailure("EADDRNOTAVAIL", at(duoServer, webPort), 300)
+	s.judge = judgeFailure("EADDRNOTAVAIL", at(duoServer), 300)
 	s.heals = true
 	return s
 }
@@ -47,6 +47,6 @@ func keep(n *network, size int) (stage, *pool) {
 	d.ports(n, 300, "0")
 	program := &pool{calls: []caller{callTo(duoServer)}, size: size}
 	return stage{
-		traffic: together(n.serve(d.server, answer, at(duoServer, webPort)), program.run(d.client, "lab-client", 150)),
+		traffic: together(n.serve(d.server, answer, at(duoServer)), program.run(d.client, "lab-client", 150)),
 	}, program
 }

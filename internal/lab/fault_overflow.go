@@ -24,7 +24,7 @@ func fewBuckets(n *network) stage {
 	d := buildDuo(n, 0)
 	n.sysctl(d.client, "50", "ipv4", "tcp_max_tw_buckets")
 	return stage{
-		traffic: together(n.serve(d.server, answer, at(duoServer, webPort)), d.shortCalls(duoServer, 100),
+		traffic: together(n.serve(d.server, answer, at(duoServer)), d.shortCalls(duoServer, 100),
 			d.client.watchCounter("TCPTimeWaitOverflow")),
 		proof: func(reading) error {
 			refused, err := d.client.counter("TcpExt", "TCPTimeWaitOverflow")

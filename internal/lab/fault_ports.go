@@ -58,11 +58,11 @@ func exhaust(server, reuse string) func(*network) stage {
 		d := buildDuo(n, 0)
 		d.ports(n, 300, reuse)
 		return stage{
-			traffic: together(n.serve(d.server, answer, at(server, webPort)), d.shortCalls(server, 150)),
+			traffic: together(n.serve(d.server, answer, at(server)), d.shortCalls(server, 150)),
 			proof: func(r reading) error {
 				return atLeast("failed connects", r.count("EADDRNOTAVAIL"), 1)
 			},
-			judge: judgeFailure("EADDRNOTAVAIL", at(server, webPort), 300),
+			judge: judgeFailure("EADDRNOTAVAIL", at(server), 300),
 			heals: true,
 		}
 	}
@@ -107,7 +107,7 @@ func (m *meter) attemptPort(err error) {
 }
 
 func callTo(server string) caller {
-	return caller{to: netip.MustParseAddrPort(at(server, webPort)), within: patience}
+	return caller{to: netip.MustParseAddrPort(at(server)), within: patience}
 }
 
 // closingServer is called 100 times a second and closes each connection first.
@@ -128,7 +128,7 @@ func closingServer(n *network) stage {
 		return nil
 	})
 	return stage{
-		traffic: together(n.serve(d.server, answerAndClose, at(duoServer, webPort)), client),
+		traffic: together(n.serve(d.server, answerAndClose, at(duoServer)), client),
 		proof: func(r reading) error {
 			held, err := d.server.timeWaits()
 			return errors.Join(err, atLeast("TIME_WAITs at the server", held, 300))

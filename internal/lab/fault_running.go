@@ -63,7 +63,7 @@ func shortCallsOver(ports, rate int) func(*network) stage {
 		d := buildDuo(n, 0)
 		d.ports(n, ports, "0")
 		return stage{
-			traffic: together(n.serve(d.server, answer, at(duoServer, webPort)), d.shortCalls(duoServer, rate)),
+			traffic: together(n.serve(d.server, answer, at(duoServer)), d.shortCalls(duoServer, rate)),
 			proof:   func(r reading) error { return atLeast("answered calls", r.OK, 50) },
 			heals:   true,
 		}

@@ -80,7 +80,7 @@ func TestNoThreadStaysInsideANamespace(t *testing.T) {
 		}
 		return refusal
 	})
-	if err != refusal || inside == home || inside == "" {
+	if !errors.Is(err, refusal) || inside == home || inside == "" {
 		t.Errorf("inside is %q, home %q: %v", inside, home, err)
 	}
 	threads, err := filepath.Glob("/proc/self/task/*/ns/net")
@@ -103,7 +103,7 @@ func TestNetworkStopsAtItsFirstError(t *testing.T) {
 	n.cable(port{a, "eth0", []string{"10.0.0.1/24"}}, port{b, "a/b", nil})
 	first := n.err
 	n.route(a, "", "10.0.0.2", 0)
-	if first == nil || n.err != first {
+	if first == nil || !errors.Is(n.err, first) {
 		t.Errorf("first %v, then %v", first, n.err)
 	}
 }

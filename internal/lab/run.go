@@ -125,7 +125,7 @@ func (r *run) watch(ctx context.Context, netns string) (err error) {
 	if r.agent, err = startAgent(r.Binary, netns); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, r.stopAgent()) }()
+	defer r.stopAgent()
 	ready, cancel := r.limit(ctx, readyLimit)
 	defer cancel()
 	if err := r.agent.ready(ready); err != nil {
@@ -146,7 +146,7 @@ func (r *run) watch(ctx context.Context, netns string) (err error) {
 	} else {
 		err = r.watchFault(ctx)
 	}
-	err = errors.Join(err, r.stopAgent())
+	r.stopAgent()
 	r.judge()
 	stop(nil)
 	if broke := <-done; err == nil {
@@ -156,9 +156,9 @@ func (r *run) watch(ctx context.Context, netns string) (err error) {
 }
 
 // stopAgent ends the agent once, and judges how it went.
-func (r *run) stopAgent() error {
+func (r *run) stopAgent() {
 	if r.agent == nil {
-		return nil
+		return
 	}
 	a := r.agent
 	r.result.Resident = peakMemory(a.cmd.Process.Pid)
@@ -172,7 +172,6 @@ func (r *run) stopAgent() error {
 		r.result.problem("the agent took %s to stop, not %s at most", seconds(took), stopLimit)
 	}
 	r.collect(a)
-	return nil
 }
 
 // collect takes over what the agent told.

@@ -6,6 +6,7 @@ package lab
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"sync"
 	"time"
@@ -29,7 +30,7 @@ func together(jobs ...job) job {
 			})
 		}
 		group.Wait()
-		if err := context.Cause(ctx); err != nil && err != ctx.Err() {
+		if err := context.Cause(ctx); err != nil && !errors.Is(err, ctx.Err()) {
 			return err
 		}
 		return nil

@@ -97,7 +97,7 @@ func answerAndClose(conn net.Conn) {
 	_, _ = conn.Write(request[:n])
 }
 
-// at joins an address and a port.
-func at(addr string, port uint16) string {
-	return netip.AddrPortFrom(netip.MustParseAddr(addr), port).String()
+// at gives the lab web server of an address.
+func at(addr string) string {
+	return netip.AddrPortFrom(netip.MustParseAddr(addr), webPort).String()
 }

@@ -8,7 +8,7 @@
 // All are plain memory without pointers, in host order.
 package wire
 
-// Samples, each beginning with a Header.
+// Header begins each of the samples beside it.
 type (
 	Header  = cTbHeader
 	Drop    = cTbDrop
@@ -21,7 +21,7 @@ type (
 	Refusal    = cTbRefusal
 )
 
-// Parts of samples and rows.
+// Owner and the types beside it are parts of samples and rows.
 type (
 	Owner  = cTbOwner
 	Packet = cTbPacket
@@ -30,7 +30,7 @@ type (
 	Connection = cTbConnection
 )
 
-// Keys and rows of the maps.
+// DropKey and the types beside it are the keys and rows of the maps.
 type (
 	DropKey     = cTbDropKey
 	DropRow     = cTbDropRow

@@ -55,10 +55,11 @@ func (s steps) route(six bool) finding.RouteOp {
 }
 
 func (s steps) prefix(six bool) netip.Prefix {
-	b := make([]byte, 4)
+	length := 4
 	if six {
-		b = append(b, make([]byte, 12)...)
+		length = 16
 	}
+	b := make([]byte, length)
 	for i := range b {
 		b[i] = byte(s.rand.Uint32())
 	}

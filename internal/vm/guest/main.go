@@ -78,6 +78,10 @@ func prepare(script job.Script) (problems []string) {
 			problems = append(problems, err.Error())
 		}
 	}
+	// An ordinary host has it (FHS 5.13): locks live there.
+	if err := os.MkdirAll("/run/lock", 0o755); err != nil {
+		problems = append(problems, err.Error())
+	}
 	// From here on only a dying kernel may write between the marks.
 	if err := os.WriteFile("/proc/sys/kernel/printk", []byte("1"), 0o644); err != nil {
 		problems = append(problems, "quieten the kernel: "+err.Error())

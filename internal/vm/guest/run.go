@@ -29,7 +29,7 @@ func run(j job.Job, say *console) job.Outcome {
 	defer restore()
 	// Whatever the job left behind must not live into the next one. From init,
 	// -1 means everyone but itself.
-	defer unix.Kill(-1, unix.SIGKILL)
+	defer func() { _ = unix.Kill(-1, unix.SIGKILL) }()
 
 	ctx, cancel := context.WithTimeout(context.Background(), j.Limit)
 	defer cancel()
