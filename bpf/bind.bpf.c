@@ -142,8 +142,7 @@ int tb_bind_call(struct trace_event_raw_sys_enter *ctx)
 		return 0;
 	if (addr.family == AF_INET)
 		tb_addr4(asked.source, addr.addr4_or_flow);
-	else if (addr.family != AF_INET6 ||
-		 bpf_probe_read_user(asked.source, TB_ADDR, from + 8))
+	else if (addr.family != AF_INET6 || bpf_probe_read_user(asked.source, TB_ADDR, from + 8))
 		return 0;
 	bpf_map_update_elem(&bind_asked, &thread, &asked, BPF_ANY);
 	return 0;

@@ -24,7 +24,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__type(key, __u32);
 	__type(value, __u64);
-	__uint(max_entries, TB_KINDS * TB_STAGES);
+	__uint(max_entries, TB_KINDS *TB_STAGES);
 } losses SEC(".maps");
 
 /* [enum tb_seen] since the agent attached. */

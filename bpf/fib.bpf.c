@@ -83,8 +83,8 @@ int tb_fib_lookup4_raw(__u64 *ctx)
 	return tb_keep4(&found);
 }
 
-static __always_inline int tb_keep6(const struct fib6_result *result, const struct fib6_table *table,
-				    const struct flowi6 *flow)
+static __always_inline int tb_keep6(const struct fib6_result *result,
+				    const struct fib6_table *table, const struct flowi6 *flow)
 {
 	struct tb_last *last = tb_last_lookup();
 

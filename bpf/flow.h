@@ -116,7 +116,8 @@ static __always_inline void tb_open(struct sk_buff *skb, struct tb_cursor *curso
 /* Bytes from the network header on, the non-linear part included. */
 static __always_inline __u32 tb_length(struct sk_buff *skb)
 {
-	const unsigned char *network = BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, network_header);
+	const unsigned char *network =
+		BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, network_header);
 
 	return BPF_CORE_READ(skb, len) + (__u32)(BPF_CORE_READ(skb, data) - network);
 }
