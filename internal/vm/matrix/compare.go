@@ -12,7 +12,8 @@ import (
 
 // Skip is one thing that does not work on a kernel.
 type Skip struct {
-	// Key says what was asked: "rung HOOK/RUNG", "trap NAME", "lab NAME", "host NAME".
+	// Key says what was asked: "rung HOOK/RUNG", "trap NAME", "lab NAME",
+	// "test PACKAGE/NAME", "host NAME".
 	Key string
 	// Why is empty where it works after all.
 	Why string
@@ -39,6 +40,9 @@ func (r Result) Asked() (all []Skip) {
 			skip.Why = s.Verdict + ": " + strings.Join(s.Problems, "; ")
 		}
 		all = append(all, skip)
+	}
+	for _, t := range r.Tests {
+		all = append(all, Skip{"test " + t.Name, t.Why})
 	}
 	for _, h := range r.Hosts {
 		why := append(slices.Clone(h.Blind), h.Problem)

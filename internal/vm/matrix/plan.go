@@ -22,6 +22,7 @@ const agent = "/bin/trapbpf"
 const (
 	doctorLimit   = 2 * time.Minute
 	scenarioLimit = 5 * time.Minute
+	testsLimit    = 15 * time.Minute
 )
 
 // The jobs' names, or what they begin with.
@@ -29,6 +30,7 @@ const (
 	jobDoctor   = "doctor"
 	jobLadder   = "ladder/"
 	jobScenario = "lab/"
+	jobTests    = "test/"
 	jobHost     = "host/"
 )
 
@@ -40,9 +42,11 @@ type Boot struct {
 
 // Plan says what to leave out. The zero value asks a kernel everything.
 type Plan struct {
-	// Scenarios are the lab scenarios to run; nil means what the target's
-	// architecture asks for, an empty list none.
+	// Scenarios are the lab scenarios to run; nil means all, an empty list none.
 	Scenarios []string
+	// Brief leaves out the kernel tests, and runs one fault and one twin of each
+	// trap.
+	Brief bool
 	// Bare leaves out the hosts that lack something.
 	Bare bool
 	// Each, where set, is told of each job's end.
@@ -56,6 +60,9 @@ func (p Plan) Boots(t image.Target) []Boot {
 	for _, name := range p.scenarios(t) {
 		jobs = append(jobs, scenario(name))
 	}
+	if !p.Brief {
+		jobs = append(jobs, tests()...)
+	}
 	if p.Bare {
 		return []Boot{{Script: job.Script{Jobs: jobs}}}
 	}
@@ -68,18 +75,27 @@ func (p Plan) scenarios(t image.Target) (names []string) {
 	}
 	seen := map[string]bool{}
 	for _, s := range lab.All() {
-		// Another architecture is emulated at greater cost and differs in what is
-		// below the traps: one fault of each and one twin say enough.
-		kind := string(s.Trap) + s.TwinOf
+		kind := string(s.Trap)
 		if s.Twin() {
-			kind = "twin"
+			kind = twinOf(s)
 		}
-		if t.Arch == "amd64" || !seen[kind] {
+		// Another architecture is emulated at greater cost, and differs in what is
+		// below the traps.
+		if !seen[kind] || !p.Brief && t.Arch == "amd64" {
 			names = append(names, s.Name)
 		}
 		seen[kind] = true
 	}
 	return names
+}
+
+// twinOf names the trap that a twin must not be taken for.
+func twinOf(s lab.Scenario) string {
+	fault, err := lab.Find(s.TwinOf)
+	if err != nil {
+		return "twin"
+	}
+	return "twin of " + string(fault.Trap)
 }
 
 func doctor(name string, args ...string) job.Job {
@@ -113,6 +129,24 @@ func scenario(name string) job.Job {
 		Argv:  []string{agent, "lab", "run", "--relaxed", "--output", "json", name},
 		Limit: scenarioLimit,
 	}
+}
+
+// packages are those whose privileged tests say more on another kernel: that each
+// rung sees what it should, not only that it attaches.
+func packages() []string { return []string{"internal/kernel"} }
+
+// binary is where a package's tests stand in a machine.
+func binary(pkg string) string { return "/bin/" + strings.ReplaceAll(pkg, "/", "-") + ".test" }
+
+func tests() (jobs []job.Job) {
+	for _, pkg := range packages() {
+		jobs = append(jobs, job.Job{
+			Name:  jobTests + pkg,
+			Argv:  []string{binary(pkg), "-test.v", "-test.timeout=" + testsLimit.String()},
+			Limit: testsLimit,
+		})
+	}
+	return jobs
 }
 
 // capSysResource is CAP_SYS_RESOURCE (capability.h): without it the locked-memory

@@ -55,6 +55,9 @@ func (r *Result) take(o job.Outcome) {
 	if rest, ok := isJob(o.Name, jobScenario); ok {
 		r.Scenarios = append(r.Scenarios, readScenario(o, rest))
 	}
+	if rest, ok := isJob(o.Name, jobTests); ok {
+		r.Tests = append(r.Tests, readTests(o, rest)...)
+	}
 	if rest, ok := isJob(o.Name, jobHost); ok {
 		r.Hosts = append(r.Hosts, r.readHost(o, rest))
 	}

@@ -5,6 +5,7 @@ package matrix
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -103,5 +104,33 @@ func TestReadHostComparesWithTheOrdinaryOne(t *testing.T) {
 	}
 	if !strings.Contains(r.Hosts[3].Problem, "no BTF") {
 		t.Errorf("host %+v", r.Hosts[3])
+	}
+}
+
+func TestReadTestsGivesEachVerdictWithItsFirstComplaint(t *testing.T) {
+	out := "=== RUN   TestA\n    a_test.go:1: a log line\n--- PASS: TestA (0.0s)\n" +
+		"=== RUN   TestB\n=== RUN   TestB/sub\n    b_test.go:7: not within 3s\n    b_test.go:9: and more\n" +
+		"--- FAIL: TestB (3.0s)\n    --- FAIL: TestB/sub (3.0s)\n" +
+		"=== RUN   TestC\n    c_test.go:3: needs root\n--- SKIP: TestC (0.0s)\nFAIL\n"
+	got := readTests(job.Outcome{Code: 1, Ended: true, Stdout: out}, "internal/kernel")
+	want := []Test{
+		{Name: "internal/kernel/TestA"},
+		{Name: "internal/kernel/TestB", Why: "fail: b_test.go:7: not within 3s"},
+		{Name: "internal/kernel/TestC", Why: "skip: c_test.go:3: needs root"},
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("tests %q, want %q", got, want)
+	}
+}
+
+func TestReadTestsTellsABinaryThatDidNotComeThrough(t *testing.T) {
+	for _, o := range []job.Outcome{
+		{Code: 2, Ended: true, Stdout: "--- PASS: TestA (0.0s)\n", Stderr: "panic: nil map\n"},
+		{Stdout: "--- PASS: TestA (0.0s)\n", Stderr: "panic: nil map\n"},
+	} {
+		got := readTests(o, "p")
+		if len(got) != 2 || got[1].Name != "p" || !strings.Contains(got[1].Why, "panic: nil map") {
+			t.Errorf("%+v gives %q", o, got)
+		}
 	}
 }

@@ -25,6 +25,8 @@ type Result struct {
 	Instructions map[string]uint32 `json:"verified_instructions,omitempty"`
 	Traps        []Trap            `json:"traps"`
 	Scenarios    []Scenario        `json:"scenarios,omitempty"`
+	// Tests are the privileged tests, run on that kernel.
+	Tests []Test `json:"tests,omitempty"`
 	// Hosts are the barer hosts that doctor was run on.
 	Hosts []Host `json:"hosts,omitempty"`
 	// Wall is what it all took, on the host; it is told, not kept.
@@ -54,6 +56,13 @@ type Scenario struct {
 	Verdict string `json:"verdict"`
 	// Problems are all that was not as promised, none where all was.
 	Problems []string `json:"problems,omitempty"`
+}
+
+// Test is one test of a package.
+type Test struct {
+	Name string `json:"name"`
+	// Why is what it said where it did not pass, "" where it did.
+	Why string `json:"why,omitempty"`
 }
 
 // Host is a host that lacks something ordinary.

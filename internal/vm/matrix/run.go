@@ -26,7 +26,7 @@ func Run(ctx context.Context, tree build.Tree, t image.Target, p Plan) (Result, 
 	if err != nil {
 		return Result{}, err
 	}
-	files, err := programs(ctx, tree, t.Arch)
+	files, err := programs(ctx, tree, t.Arch, !p.Brief)
 	if err != nil {
 		return Result{}, err
 	}
@@ -45,8 +45,9 @@ func Run(ctx context.Context, tree build.Tree, t image.Target, p Plan) (Result, 
 	return r, nil
 }
 
-// programs are the init and the agent, built for the architecture.
-func programs(ctx context.Context, tree build.Tree, arch string) ([]image.File, error) {
+// programs are the init, the agent and, where asked for, the test binaries, built
+// for the architecture.
+func programs(ctx context.Context, tree build.Tree, arch string, withTests bool) ([]image.File, error) {
 	guest, err := tree.Guest(ctx, arch)
 	if err != nil {
 		return nil, err
@@ -55,7 +56,18 @@ func programs(ctx context.Context, tree build.Tree, arch string) ([]image.File, 
 	if err != nil {
 		return nil, err
 	}
-	return []image.File{{Name: "/init", Path: guest}, {Name: agent, Path: static}}, nil
+	files := []image.File{{Name: "/init", Path: guest}, {Name: agent, Path: static}}
+	if !withTests {
+		return files, nil
+	}
+	for _, pkg := range packages() {
+		path, err := tree.Tests(ctx, arch, pkg)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, image.File{Name: binary(pkg), Path: path})
+	}
+	return files, nil
 }
 
 // Kept is the folder that keeps what a kernel's last run printed.

@@ -27,6 +27,7 @@ func Render(results []Result) string {
 	writeRungs(&b, results)
 	writeTraps(&b, results)
 	writeScenarios(&b, results)
+	writeTests(&b, results)
 	writeHosts(&b, results)
 	writeInstructions(&b, results)
 	writeReasons(&b, results)
@@ -124,6 +125,20 @@ func writeScenarios(b *strings.Builder, results []Result) {
 			return x.Verdict
 		})
 	writeTable(b, "scenario", rows, results)
+}
+
+func writeTests(b *strings.Builder, results []Result) {
+	b.WriteString("\n## Privileged tests\n\nThat every rung sees what it should; more than that it attaches.\n")
+	rows := rowsOf(results,
+		func(r Result) []Test { return r.Tests },
+		func(x Test) string { return x.Name },
+		func(_ Result, x Test) string {
+			if x.Why != "" {
+				return "**no** (below)"
+			}
+			return "passes"
+		})
+	writeTable(b, "test", rows, results)
 }
 
 func writeHosts(b *strings.Builder, results []Result) {

@@ -36,6 +36,7 @@ func run(ctx context.Context, tree build.Tree, args []string) (int, error) {
 	kernels := flags.String("kernels", "all", "the kernels to run: names, `ci` or `all`")
 	scenarios := flags.String("scenarios", "", "only these lab scenarios, comma-separated; `none` for none (default: all)")
 	flags.BoolVar(&c.plan.Bare, "bare", false, "leave out the hosts that lack something")
+	flags.BoolVar(&c.plan.Brief, "brief", false, "one fault and one twin of each trap, and no tests of packages")
 	flags.IntVar(&c.machines, "machines", 2, "how many machines run at a time")
 	flags.BoolVar(&c.update, "update", false, "accept the results: write testdata and docs/kernels.md")
 	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
