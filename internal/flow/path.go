@@ -129,10 +129,8 @@ func (p *Paths) Take(e event.Event) {
 	case *event.Refusal:
 		p.takeRefusal(e)
 	case *event.Path:
-		if path := p.Path(PathKey{e.Netns, e.Peer}); path != nil {
-			kept := *e
-			path.Facts = &kept
-		}
+		kept := *e
+		p.path(PathKey{e.Netns, e.Peer}, e.From).Facts = &kept
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/trapbpf/trapbpf/internal/trap/asymmetric"
 	"github.com/trapbpf/trapbpf/internal/trap/blackhole"
 	"github.com/trapbpf/trapbpf/internal/trap/dnscache"
+	"github.com/trapbpf/trapbpf/internal/trap/pmtud"
 	"github.com/trapbpf/trapbpf/internal/trap/timewait"
 	"github.com/trapbpf/trapbpf/pkg/finding"
 )
@@ -19,6 +20,7 @@ import (
 func Detectors(traps ...finding.Trap) []trap.Detector {
 	every := []trap.Detector{
 		blackhole.New(),
+		pmtud.New(),
 		asymmetric.New(),
 		timewait.New(),
 		dnscache.New(),

@@ -69,12 +69,8 @@ func (g *group) ask(now event.Time, desk trap.Desk) {
 
 // trouble tells whether a connection of the path is stuck at this moment.
 func (g *group) trouble(facts *flow.Facts) bool {
-	if path := facts.Paths.Path(g.key); path != nil {
-		for s := range path.Stalls.All {
-			if s.Ended == 0 {
-				return true
-			}
-		}
+	if path := facts.Paths.Path(g.key); path != nil && trap.Waiting(path) {
+		return true
 	}
 	for h := range g.holes(facts) {
 		if h.Ended == 0 {
@@ -191,23 +187,10 @@ func (g *group) mend(now event.Time, desk trap.Desk) {
 	}
 }
 
-// mended says what proved that the path carries data again, "" for nothing. A
-// connection that is gone proves nothing: its finding ends with the quiet period.
+// mended says what proved that the path carries data again, "" for nothing.
 func (g *group) mended(path *flow.Path, facts *flow.Facts) string {
-	for s := range path.Stalls.All {
-		switch {
-		case s.Ended < g.began:
-		case s.EndSize == 0:
-			if reason := g.overtaken(path, s); reason != "" {
-				return reason
-			}
-		case s.EndSize >= s.Size:
-			return fmt.Sprintf("packets of %d bytes get through to %s again", s.EndSize, g.key.Peer)
-		case s.Last.Connection.Probing:
-			return fmt.Sprintf("tcp_mtu_probing got the packets down to %d bytes, and they get through", s.EndSize)
-		default:
-			return fmt.Sprintf("packets to %s shrank from %d to %d bytes, and they get through", g.key.Peer, s.Size, s.EndSize)
-		}
+	if reason := trap.Flowing(path, g.began); reason != "" {
+		return reason
 	}
 	for h := range g.holes(facts) {
 		if h.Filled && h.Ended >= g.began {
@@ -215,34 +198,4 @@ func (g *group) mended(path *flow.Path, facts *flow.Facts) string {
 		}
 	}
 	return ""
-}
-
-// overtaken: the connection gave up, and a later one does what it could not.
-func (g *group) overtaken(path *flow.Path, s *flow.Stall) string {
-	limit := limit(path)
-	switch {
-	case path.Fresh.At <= s.Ended:
-		return ""
-	case path.Fresh.Size >= s.Size:
-		return fmt.Sprintf("packets of %d bytes get through to %s again", path.Fresh.Size, g.key.Peer)
-	case limit != 0 && limit < s.Size && path.Fresh.Size >= limit:
-		return fmt.Sprintf("packets to %s are held to %d bytes now, and they get through", g.key.Peer, limit)
-	default:
-		return ""
-	}
-}
-
-// limit is the largest packet that this host itself sends by the path, 0 if unknown.
-func limit(path *flow.Path) uint32 {
-	f := path.Facts
-	if f == nil {
-		return 0
-	}
-	least := f.Link.MTU
-	for _, mtu := range []uint32{f.Route.MTU, f.Learned} {
-		if mtu != 0 && mtu < least {
-			least = mtu
-		}
-	}
-	return least
 }
