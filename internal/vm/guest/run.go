@@ -20,8 +20,9 @@ import (
 	"github.com/trapbpf/trapbpf/internal/vm/job"
 )
 
-// patience is how long a dead job's pipes may be held open by what it left behind.
-const patience = 2 * time.Second
+// patience is how long an interrupted job may clear up before it is killed, and a
+// dead job's pipes may be held open by what it left behind.
+const patience = 5 * time.Second
 
 // run does one job to its end and clears away what it left running.
 func run(j job.Job, say *console) job.Outcome {
@@ -82,7 +83,7 @@ func command(ctx context.Context, j job.Job) *exec.Cmd {
 	}
 	cmd.Env = append([]string{"PATH=/bin", "HOME=/root", "TMPDIR=/tmp"}, j.Env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
+	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGINT) }
 	cmd.WaitDelay = patience
 	return cmd
 }

@@ -69,6 +69,13 @@ func TestPlanCanBeNarrowed(t *testing.T) {
 	}
 }
 
+func TestKnownToFailGetsLessTime(t *testing.T) {
+	plan := Plan{Known: []Skip{{Key: "lab martian"}}}
+	if known, other := plan.scenario("martian"), plan.scenario("rp-filter"); known.Limit >= other.Limit {
+		t.Errorf("limits %s and %s", known.Limit, other.Limit)
+	}
+}
+
 func TestJobNamesAreUnique(t *testing.T) {
 	seen := map[string]bool{}
 	for _, boot := range (Plan{}).Boots(image.Target{Arch: "amd64"}) {

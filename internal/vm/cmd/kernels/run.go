@@ -92,16 +92,19 @@ func (c choice) one(ctx context.Context, t image.Target) error {
 	plan.Each = func(o job.Outcome) {
 		fmt.Fprintf(os.Stderr, "%-13s   %s: exit %d after %s\n", t.Name(), o.Name, o.Code, o.Wall.Round(time.Second/10))
 	}
+	store := storeOf(c.tree)
+	kept, known, err := store.Load(t.Name())
+	if err != nil {
+		return err
+	}
+	if !c.update {
+		plan.Known = known
+	}
 	result, err := matrix.Run(ctx, c.tree, t, plan)
 	if errors.Is(err, image.ErrMissing) && !t.Mandatory {
 		fmt.Printf("%-13s SKIPPED: %v\n", t.Name(), err)
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	store := storeOf(c.tree)
-	kept, known, err := store.Load(t.Name())
 	if err != nil {
 		return err
 	}
