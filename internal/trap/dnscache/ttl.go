@@ -84,7 +84,7 @@ func (d *Detector) shortened(m *long, n *flow.Name, s *flow.Said, desk trap.Desk
 	if !slices.Equal(s.Addresses, m.said.Addresses) {
 		m.compare(n, s)
 		m.take(s.At, 1)
-		m.judge(s.At, desk)
+		m.tell(desk) // before it is closed
 	}
 	desk.Mend(m.key, s.At, fmt.Sprintf("the answer holds for %d s now", s.TTL))
 }
@@ -101,9 +101,12 @@ func (m *long) compare(n *flow.Name, s *flow.Said) {
 }
 
 func (m *long) judge(now event.Time, desk trap.Desk) {
-	if !m.ready(now) {
-		return
+	if m.ready(now) {
+		m.tell(desk)
 	}
+}
+
+func (m *long) tell(desk trap.Desk) {
 	v := verdict{status: finding.Confirmed, severity: finding.Low, rests: dnsKinds(), quiet: ttlQuiet}
 	if m.changed {
 		v.severity = finding.Medium

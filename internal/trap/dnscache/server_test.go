@@ -1,0 +1,176 @@
+// SPDX-FileCopyrightText: The trapbpf authors
+// SPDX-License-Identifier: Apache-2.0
+
+package dnscache
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/trapbpf/trapbpf/pkg/event"
+	"github.com/trapbpf/trapbpf/pkg/finding"
+)
+
+// lose asks a question that gets no answer.
+func (s *scene) lose(server, name string) *event.DNSQuery {
+	q := s.query(server, name, "A")
+	s.Feed(q)
+	s.facts()
+	return q
+}
+
+func (s *scene) fail(server, name, code string) {
+	q := s.query(server, name, "A")
+	s.Feed(q)
+	a := s.answer(q, 0)
+	a.RCode = code
+	s.Feed(a)
+}
+
+func TestSilentResolverIsConfirmedWhileAnotherAnswers(t *testing.T) {
+	s := newScene()
+	for i := range 3 {
+		s.lose(one, fmt.Sprintf("n%d.example.org", i))
+		s.say(two, fmt.Sprintf("n%d.example.org", i), 60, oldA)
+	}
+	s.pass(answerWait + time.Second)
+	f := s.must(t, ResolverUnanswered, finding.Confirmed, finding.Medium)
+	if f.DNS.Resolver != one || f.DNS.Unanswered != 3 || f.DNS.Queries != 3 || f.Flow.Destination.String() != one {
+		t.Errorf("told %+v, %+v", f.DNS, f.Flow)
+	}
+	s.say(one, "a.example.org", 60, oldA)
+	s.say(one, "b.example.org", 60, oldA)
+	s.pass(time.Second)
+	if got := s.mended(); !slices.Equal(got, []string{one + " answers again"}) {
+		t.Errorf("mended %q", got)
+	}
+}
+
+func TestOnlyResolverThatIsSilentIsWorseAndOnlySuspected(t *testing.T) {
+	s := newScene()
+	for i := range 3 {
+		s.lose(one, fmt.Sprintf("n%d.example.org", i))
+	}
+	s.pass(answerWait + time.Second)
+	s.must(t, ResolverUnanswered, finding.Suspected, finding.High)
+}
+
+func TestQuestionSentAgainIsUnansweredAtOnce(t *testing.T) {
+	s := newScene()
+	for i := range 3 {
+		q := s.lose(one, fmt.Sprintf("n%d.example.org", i))
+		s.now = s.now.Add(1100 * time.Millisecond)
+		again := *q
+		again.Time = s.now
+		s.Feed(&again)
+		again.Time = s.now.Add(time.Second)
+		s.Feed(&again)
+	}
+	s.settle()
+	if f := s.must(t, ResolverUnanswered, finding.Suspected, finding.High); f.DNS.Unanswered != 3 {
+		t.Errorf("%d unanswered, want 3", f.DNS.Unanswered)
+	}
+}
+
+func TestServerErrorsForSeveralNamesCount(t *testing.T) {
+	s := newScene()
+	for i := range 3 {
+		s.say(two, fmt.Sprintf("n%d.example.org", i), 60, oldA)
+		s.fail(one, fmt.Sprintf("n%d.example.org", i), "SERVFAIL")
+	}
+	s.settle()
+	f := s.must(t, ResolverUnanswered, finding.Confirmed, finding.Medium)
+	if f.DNS.Failures != 3 || f.DNS.ResponseCode != "SERVFAIL" || f.ErrorCode != "" || !strings.Contains(f.Message, "errors") {
+		t.Errorf("told %q, %+v", f.Message, f.DNS)
+	}
+}
+
+func TestResolverIsInnocentWhere(t *testing.T) {
+	for what, act := range map[string]func(*scene){
+		"one zone is broken": func(s *scene) {
+			for range 10 {
+				s.fail(one, "broken.example.org", "SERVFAIL")
+			}
+		},
+		"a packet is lost now and then": func(s *scene) {
+			for i := range 4 {
+				s.lose(one, fmt.Sprintf("n%d.example.org", i))
+				for range 3 {
+					s.say(one, name, 60, oldA)
+				}
+			}
+			s.pass(answerWait)
+		},
+		"two questions are lost": func(s *scene) {
+			s.lose(one, "a.example.org")
+			s.lose(one, "b.example.org")
+			s.pass(answerWait)
+		},
+		"names do not exist": func(s *scene) {
+			for i := range 9 {
+				s.deny(one, fmt.Sprintf("n%d.example.org", i), "A", 30)
+			}
+		},
+		"it is slow but answers": func(s *scene) {
+			for i := range 5 {
+				q := s.lose(one, fmt.Sprintf("n%d.example.org", i))
+				s.pass(answerWait - time.Second)
+				s.Feed(s.answer(q, 60, oldA))
+			}
+		},
+		"it is a recursive resolver's own walk": func(s *scene) {
+			for i := range 9 {
+				q := s.query(one, fmt.Sprintf("n%d.example.org", i), "A")
+				q.Recursive = false
+				s.Feed(q)
+			}
+			s.pass(answerWait)
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			s := newScene()
+			act(s)
+			s.settle()
+			s.silent(t)
+		})
+	}
+}
+
+func TestAnswersOfOtherNamespacesAreStrays(t *testing.T) {
+	s := newScene()
+	q := s.query(one, name, "A")
+	s.Feed(q)
+	a := s.answer(q, 60, oldA)
+	a.Netns = 1
+	s.Feed(a)
+	forged := s.answer(q, 60, newA)
+	forged.ID++
+	s.Feed(forged)
+	s.pass(answerWait)
+	s.dial(newA)
+	s.silent(t)
+}
+
+func TestTimeoutOptionIsOfferedWhereItHelps(t *testing.T) {
+	s := newScene()
+	s.resolver = &event.Resolver{
+		Path: "/etc/resolv.conf", Ndots: 1, Timeout: 5, Attempts: 2,
+		Nameservers: []netip.Addr{netip.MustParseAddr(one), netip.MustParseAddr(two)},
+	}
+	for i := range 3 {
+		s.lose(one, fmt.Sprintf("n%d.example.org", i))
+		s.say(two, fmt.Sprintf("n%d.example.org", i), 60, oldA)
+	}
+	s.pass(answerWait + time.Second)
+	f := s.must(t, ResolverUnanswered, finding.Confirmed, finding.Medium)
+	if !slices.ContainsFunc(f.Fix, func(step finding.Step) bool {
+		op, ok := step.Op.(finding.ResolvOp)
+		return ok && op.Option == "timeout:1"
+	}) {
+		t.Errorf("fixes %v", f.Fix)
+	}
+}
