@@ -88,6 +88,11 @@ func actionOf(op finding.Op) (action, error) {
 		return link(op), nil
 	case finding.ResolvOp:
 		return resolv(op), nil
+	case finding.NftOp:
+		if known, ok := nftOf(op); ok {
+			return known, nil
+		}
+		return nil, &NotNativeError{Op: op}
 	default:
 		return nil, &NotNativeError{Op: op}
 	}

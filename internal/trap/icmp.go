@@ -38,7 +38,7 @@ func LetIn(f event.Filter, six bool) finding.NftOp {
 func ForgetLetIn(f event.Filter) finding.Command {
 	chain := f.Family + " " + finding.Quote(f.Table) + " " + finding.Quote(f.Chain)
 	return finding.Command{Line: fmt.Sprintf(
-		"nft -a list chain %s | sed -n 's/.*comment \"trapbpf\" # handle /delete rule %s handle /p' | nft -f -", chain, chain)}
+		`nft delete rule %s handle $(nft -a list chain %s | sed -n 's/.*comment "trapbpf" # handle //p' | head -n 1)`, chain, chain)}
 }
 
 // FilterAt finds the chain of a hook that may drop ICMP of a family: one with a rule
