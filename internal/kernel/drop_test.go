@@ -100,7 +100,7 @@ func dropped(id event.Netns, reason string) func(*event.Drop) bool {
 func awaitDrop(t *testing.T, e *ear, wanted func(*event.Drop) bool) *event.Drop {
 	t.Helper()
 	var found *event.Drop
-	kerneltest.Within(t, 3*time.Second, "the drop is told", func() bool {
+	kerneltest.Within(t, 20*time.Second, "the drop is told", func() bool {
 		found = e.lastDrop(wanted)
 		return found != nil
 	})

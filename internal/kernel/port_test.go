@@ -20,7 +20,7 @@ import (
 func awaitFailure(t *testing.T, e *ear, ns *kerneltest.Netns, count uint64) *event.PortFailure {
 	t.Helper()
 	var found *event.PortFailure
-	kerneltest.Within(t, 3*time.Second, "the failures are told", func() bool {
+	kerneltest.Within(t, 20*time.Second, "the failures are told", func() bool {
 		found = e.lastFailure(func(f *event.PortFailure) bool { return f.Netns == ns.ID && f.Count >= count })
 		return found != nil
 	})

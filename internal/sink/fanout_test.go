@@ -153,6 +153,7 @@ func TestSinkThatHangsHoldsUpNobody(t *testing.T) {
 		f.Write(record(i, finding.Updated))
 		live.waitBegun(t)
 	}
+	dead.waitBegun(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if err := f.Close(ctx); !errors.Is(err, sink.ErrDeadline) {

@@ -35,9 +35,51 @@ func (r *Redactor) event(e event.Event) event.Event {
 		return &kept
 	case *event.DNSQuery, *event.DNSAnswer, *event.Dial, *event.Resolver:
 		return r.dns(e)
+	case *event.TooBig:
+		kept := *e
+		kept.Packet, kept.Inner = r.packet(e.Packet), r.packet(e.Inner)
+		return &kept
+	case *event.Path:
+		return r.path(*e)
+	default:
+		return r.owned(e)
+	}
+}
+
+// owned redacts the events of sockets that tell their owner.
+func (r *Redactor) owned(e event.Event) event.Event {
+	switch e := e.(type) {
+	case *event.Retransmit:
+		kept := *e
+		kept.Connection = r.connection(e.Connection)
+		kept.Owner.Comm = r.name("process", e.Owner.Comm)
+		return &kept
+	case *event.Connections:
+		kept := *e
+		kept.Peer, kept.Rows = r.addr(e.Peer), slices.Clone(e.Rows)
+		for i := range kept.Rows {
+			kept.Rows[i] = r.connection(kept.Rows[i])
+		}
+		return &kept
+	case *event.Refusal:
+		kept := *e
+		kept.Local, kept.Peer = r.addrPort(e.Local), r.addrPort(e.Peer)
+		kept.Owner.Comm = r.name("process", e.Owner.Comm)
+		return &kept
 	default:
 		return r.named(e)
 	}
+}
+
+func (r *Redactor) connection(c event.Connection) event.Connection {
+	c.Local, c.Peer = r.addrPort(c.Local), r.addrPort(c.Peer)
+	return c
+}
+
+func (r *Redactor) path(e event.Path) event.Event {
+	e.Peer, e.From, e.Route = r.addr(e.Peer), r.addr(e.From), r.route(e.Route)
+	e.Link.Remote, e.Under.Remote = r.addr(e.Link.Remote), r.addr(e.Under.Remote)
+	return &e
 }
 
 func (r *Redactor) named(e event.Event) event.Event {
