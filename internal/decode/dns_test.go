@@ -4,7 +4,6 @@
 package decode
 
 import (
-	"encoding/binary"
 	"errors"
 	"net/netip"
 	"slices"
@@ -209,102 +208,6 @@ func TestUpdatesAndNotificationsAreLeftAlone(t *testing.T) {
 	}
 }
 
-// prefixed gives messages as a stream has them.
-func prefixed(messages ...[]byte) []byte {
-	var stream []byte
-	for _, m := range messages {
-		stream = append(binary.BigEndian.AppendUint16(stream, uint16(len(m))), m...)
-	}
-	return stream
-}
-
-// overStream sends a stream in segments of the given sizes, and gives the ids of the
-// answers that come of it.
-func overStream(t *testing.T, d *Decoder, first uint32, stream []byte, sizes ...int) (ids []uint16, cut []bool) {
-	t.Helper()
-	head := answerHead()
-	head.Protocol = event.ProtocolTCP
-	for i := 0; len(stream) > 0; i++ {
-		n := min(sizes[i%len(sizes)], len(stream))
-		head.Sequence, head.Length = first, uint32(n)
-		sample := packetOf(head, stream[:min(n, maxMessage)])
-		first += uint32(n)
-		stream = stream[n:]
-		for e, err := d.Decode(sample); e != nil || err != nil; e, err = d.Next() {
-			if err != nil {
-				t.Fatal(err)
-			}
-			answer := e.(*event.DNSAnswer)
-			ids, cut = append(ids, answer.ID), append(cut, answer.Cut)
-		}
-	}
-	return ids, cut
-}
-
-func numbered(t testing.TB, id uint16, records int) []byte {
-	t.Helper()
-	var many []dnsmessage.Resource
-	for i := range records {
-		many = append(many, record("example.org.", 60, a(byte(i))))
-	}
-	m := answers("example.org.", dnsmessage.TypeA, many...)
-	m.ID = id
-	return pack(t, m)
-}
-
-func TestStreamIsPutTogetherHoweverItIsCut(t *testing.T) {
-	stream := prefixed(numbered(t, 1, 3), numbered(t, 2, 100), numbered(t, 3, 0))
-	for _, sizes := range [][]int{{1}, {2}, {3}, {7, 1}, {1448}, {len(stream)}, {1, len(stream)}} {
-		ids, cut := overStream(t, New(Names{}), 4294967290, stream, sizes...)
-		if !slices.Equal(ids, []uint16{1, 2, 3}) || slices.Contains(cut, true) {
-			t.Errorf("segments of %v bytes: ids %v, cut %v", sizes, ids, cut)
-		}
-	}
-}
-
-func TestLongMessageOfAStreamIsCutNotLost(t *testing.T) {
-	stream := prefixed(numbered(t, 1, 500), numbered(t, 2, 1))
-	ids, cut := overStream(t, New(Names{}), 5, stream, 1448)
-	if !slices.Equal(ids, []uint16{1, 2}) || !slices.Equal(cut, []bool{true, false}) {
-		t.Errorf("ids %v, cut %v", ids, cut)
-	}
-}
-
-func TestSegmentSentAgainAddsNothing(t *testing.T) {
-	d := New(Names{})
-	stream := prefixed(numbered(t, 1, 3), numbered(t, 2, 3))
-	once, _ := overStream(t, d, 100, stream[:60], 60)
-	again, _ := overStream(t, d, 100, stream[:60], 60)
-	rest, _ := overStream(t, d, 140, stream[40:], 30)
-	if got := slices.Concat(once, again, rest); !slices.Equal(got, []uint16{1, 2}) {
-		t.Errorf("ids %v, %v, %v", once, again, rest)
-	}
-}
-
-func TestGapInAStreamBeginsItAnew(t *testing.T) {
-	d := New(Names{})
-	overStream(t, d, 100, prefixed(numbered(t, 1, 3))[:20], 20)
-	ids, _ := overStream(t, d, 5000, prefixed(numbered(t, 2, 3)), 1448)
-	if !slices.Equal(ids, []uint16{2}) {
-		t.Errorf("ids %v", ids)
-	}
-}
-
-func TestStreamsAreBounded(t *testing.T) {
-	d := New(Names{})
-	head := answerHead()
-	head.Protocol = event.ProtocolTCP
-	for port := range uint16(3 * maxStreams) {
-		head.DestinationPort = port
-		if e, err := d.Decode(packetOf(head, []byte{0, 200, 1, 2, 3})); e != nil || err != nil {
-			t.Fatal(e, err)
-		}
-	}
-	if n := len(d.dns.streams.known); n > maxStreams {
-		t.Errorf("%d streams are kept", n)
-	}
-}
-
 func TestNamesAreBounded(t *testing.T) {
 	d := New(Names{})
 	for i := range 3 * maxLabels {
@@ -352,74 +255,4 @@ func BenchmarkDNSAnswer(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-}
-
-// printable tells whether a name can be shown as it is.
-func printable(name string) bool {
-	return !strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r >= 0x7f })
-}
-
-func FuzzDNSMessage(f *testing.F) {
-	f.Add(pack(f, asks("www.example.org.", dnsmessage.TypeA)), true)
-	f.Add(numbered(f, 1, 40), false)
-	name := dnsmessage.MustNewName("example.org.")
-	f.Add(pack(f, answers("a.example.org.", dnsmessage.TypeA,
-		record("a.example.org.", 1<<31, &dnsmessage.CNAMEResource{CNAME: name}), record("example.org.", 5, a(1)))), false)
-	f.Add([]byte("\x00\x01\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\xc0\x0c\x00\x01\x00\x01"), true)
-	f.Add([]byte("\x00\x01\x81\x80\x00\x01\xff\xff\xff\xff\xff\xff\x01\x1b\x00\x00\x01\x00\x01\xc0\x0c"), false)
-	f.Fuzz(func(t *testing.T, payload []byte, out bool) {
-		if len(payload) > maxMessage {
-			return
-		}
-		head := answerHead()
-		if out {
-			head = queryHead()
-		}
-		e, err := New(Names{}).Decode(packetOf(head, payload))
-		if err != nil && !errors.Is(err, ErrGarbled) {
-			t.Fatal(err)
-		}
-		switch e := e.(type) {
-		case *event.DNSQuery:
-			if !printable(e.Name) || err != nil {
-				t.Errorf("question %+v, %v", *e, err)
-			}
-		case *event.DNSAnswer:
-			if !printable(e.Name) || slices.ContainsFunc(e.Aliases, func(n string) bool { return !printable(n) }) ||
-				len(e.Addresses) > event.DNSAddresses || len(e.Aliases) > event.DNSAliases || e.TTL >= 1<<31 {
-				t.Errorf("answer %+v", *e)
-			}
-		}
-	})
-}
-
-func FuzzDNSStream(f *testing.F) {
-	f.Add(prefixed(numbered(f, 1, 3), numbered(f, 2, 1)), uint16(5), uint32(1))
-	f.Add(prefixed(numbered(f, 1, 300)), uint16(1448), uint32(1<<32-1))
-	f.Add([]byte{0, 0, 0, 0, 0, 1, 2, 0xff, 0xff}, uint16(1), uint32(0))
-	f.Fuzz(func(t *testing.T, stream []byte, size uint16, first uint32) {
-		if len(stream) > 4*maxMessage || size == 0 {
-			return
-		}
-		d := New(Names{})
-		head := answerHead()
-		head.Protocol = event.ProtocolTCP
-		for segment := range slices.Chunk(stream, int(min(size, maxMessage))) {
-			head.Sequence, head.Length = first, uint32(len(segment))
-			first += uint32(len(segment))
-			for e, err := d.Decode(packetOf(head, segment)); e != nil || err != nil; e, err = d.Next() {
-				if err != nil && !errors.Is(err, ErrGarbled) {
-					t.Fatal(err)
-				}
-				if err != nil {
-					break
-				}
-			}
-		}
-		for _, s := range d.dns.streams.known {
-			if len(s.buffer) > maxMessage {
-				t.Errorf("stream %+v", s)
-			}
-		}
-	})
 }

@@ -1,0 +1,167 @@
+// SPDX-FileCopyrightText: The trapbpf authors
+// SPDX-License-Identifier: Apache-2.0
+
+package dnscache
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/trapbpf/trapbpf/pkg/event"
+	"github.com/trapbpf/trapbpf/pkg/finding"
+)
+
+func TestOldAddressDialledAfterItsTTLIsStale(t *testing.T) {
+	s := newScene()
+	s.say(one, name, 10, oldA)
+	s.pass(12 * time.Second)
+	s.say(one, name, 10, newA)
+	if !slices.ContainsFunc(s.Wants, func(w event.Want) bool { return w.Of == event.KindDial && w.To.String() == oldA }) {
+		t.Errorf("the dials to the old address were not asked for: %v", s.Wants)
+	}
+	s.dial(oldA)
+	s.settle()
+	f := s.must(t, StaleAnswer, finding.Confirmed, finding.High)
+	if f.DNS.StaleIP != oldA || !slices.Equal(f.DNS.CurrentIP, []string{newA}) || f.DNS.Question != name || f.Process.PID != appPID {
+		t.Errorf("told %+v, %+v", f.DNS, f.Process)
+	}
+}
+
+// heldDials are dials to an address that its name still has, or may have.
+func heldDials() map[string]func(*scene) {
+	return map[string]func(*scene){
+		"its TTL runs": func(s *scene) {
+			s.say(one, name, 30, oldA)
+			s.pass(5 * time.Second)
+			s.say(two, name, 30, newA)
+		},
+		"no newer answer lacks it": func(s *scene) {
+			s.say(one, name, 2, oldA)
+			s.pass(20 * time.Second)
+		},
+		"it was resolved a moment before it expired": func(s *scene) {
+			s.say(one, name, 1, oldA)
+			s.pass(1200 * time.Millisecond)
+			s.say(one, name, 30, newA)
+		},
+		"another name has it": func(s *scene) {
+			s.say(one, name, 2, oldA)
+			s.say(one, "other.example.org", 300, oldA)
+			s.pass(5 * time.Second)
+			s.say(one, name, 2, newA)
+		},
+		"another resolver gives it again": func(s *scene) {
+			s.say(one, name, 2, oldA)
+			s.pass(5 * time.Second)
+			s.say(one, name, 2, newA)
+			s.say(two, name, 60, oldA)
+		},
+	}
+}
+
+// movingDials are dials to an address that only this answer leaves out, or none takes
+// away.
+func movingDials() map[string]func(*scene) {
+	return map[string]func(*scene){
+		"the answers go round": func(s *scene) {
+			for _, addr := range []string{oldA, newA, "203.0.113.3"} {
+				s.say(one, name, 1, addr)
+				s.pass(3 * time.Second)
+			}
+		},
+		"an address comes back": func(s *scene) {
+			for _, addr := range []string{"203.0.113.3", oldA, "203.0.113.3"} {
+				s.say(one, name, 1, addr)
+				s.pass(3 * time.Second)
+			}
+		},
+		"the answers are windows on a pool": func(s *scene) {
+			s.say(one, name, 1, oldA, newA)
+			s.pass(3 * time.Second)
+			s.say(one, name, 1, newA, "203.0.113.3")
+			s.pass(3 * time.Second)
+		},
+		"the name does not exist any more": func(s *scene) {
+			s.say(one, name, 1, oldA)
+			s.pass(3 * time.Second)
+			s.deny(one, name, "A", 60)
+		},
+		"only its AAAA does not exist": func(s *scene) {
+			s.say(one, name, 1, oldA)
+			s.pass(3 * time.Second)
+			s.deny(one, name, "AAAA", 60)
+		},
+	}
+}
+
+func TestOldAddressIsInnocentWhile(t *testing.T) {
+	tests := heldDials()
+	maps.Copy(tests, movingDials())
+	for what, act := range tests {
+		t.Run(what, func(t *testing.T) {
+			s := newScene()
+			act(s)
+			s.dial(oldA)
+			s.settle()
+			s.silent(t)
+		})
+	}
+}
+
+func TestShrunkPoolIsOnlySuspected(t *testing.T) {
+	s := newScene()
+	s.say(one, name, 2, oldA, newA)
+	s.pass(4 * time.Second)
+	s.say(one, name, 2, newA)
+	s.dial(oldA)
+	s.settle()
+	s.must(t, StaleAnswer, finding.Suspected, finding.Low)
+}
+
+func TestVirtualMachineMayServeStaleOnPurpose(t *testing.T) {
+	s := newScene()
+	s.resolver = &event.Resolver{Path: "/etc/resolv.conf", Ndots: 1, Virtual: "java"}
+	s.say(one, name, 2, oldA)
+	s.pass(4 * time.Second)
+	s.say(one, name, 2, newA)
+	s.dial(oldA)
+	f := s.must(t, StaleAnswer, finding.Suspected, finding.Medium)
+	if !strings.Contains(f.Fix[0].Shell(), "networkaddress.cache.ttl") {
+		t.Errorf("first fix %q", f.Fix[0].Shell())
+	}
+}
+
+func TestStaleIsMendedByDialsToTheNewAddress(t *testing.T) {
+	s := newScene()
+	s.say(one, name, 2, oldA)
+	s.pass(4 * time.Second)
+	s.say(one, name, 2, newA)
+	s.dial(oldA)
+	s.settle()
+	s.dial(newA)
+	s.pass(3 * time.Second)
+	if got := s.mended(); len(got) != 1 || !strings.Contains(got[0], newA) {
+		t.Errorf("mended %q", got)
+	}
+}
+
+func TestFlushCommandsAreOfTheCachesThatRun(t *testing.T) {
+	s := newScene()
+	s.resolver = &event.Resolver{Ndots: 1, Caches: []event.Cache{{Name: "dnsmasq", PID: 9}, {Name: "nscd", PID: 10}, {Name: "unbound", PID: 11}}}
+	s.say(one, name, 2, oldA)
+	s.pass(4 * time.Second)
+	s.say(one, name, 2, newA)
+	s.dial(oldA)
+	var lines []string
+	for _, step := range s.must(t, StaleAnswer, finding.Confirmed, finding.High).Fix {
+		lines = append(lines, step.Shell())
+	}
+	for _, want := range []string{"kill -HUP 9", "nscd -i hosts", "unbound-control flush " + name} {
+		if !slices.Contains(lines, want) {
+			t.Errorf("%q is not among %q", want, lines)
+		}
+	}
+}
