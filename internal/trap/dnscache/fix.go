@@ -141,7 +141,7 @@ func (w *writer) fixTimeout() {
 // settable tells whether an option can be appended to the resolv.conf that was read: it
 // is that of the program, and no link to a file that another program writes.
 func settable(r *event.Resolver) bool {
-	return r.Link == "" && !(r.Elsewhere && r.Path == "/etc/resolv.conf")
+	return r.Link == "" && (!r.Elsewhere || r.Path != "/etc/resolv.conf")
 }
 
 func instead(others []netip.Addr) string {

@@ -67,12 +67,12 @@ func (g *group) work(now event.Time, desk trap.Desk) {
 		return
 	}
 	if g.open(desk) || now.Sub(g.last) < endQuiet && (g.killedAt != 0 || trap.Waiting(path) || bogus(path) != "") {
-		g.ask(now, desk, path)
+		g.ask(now, desk)
 	}
 	g.judge(now, desk)
 }
 
-func (g *group) ask(now event.Time, desk trap.Desk, path *flow.Path) {
+func (g *group) ask(now event.Time, desk trap.Desk) {
 	if g.swept == 0 || now.Sub(g.swept) >= sweepEvery {
 		g.swept = now
 		desk.Want(event.Want{Of: event.KindConnections, Netns: g.key.Netns, To: g.key.Peer})
