@@ -28,6 +28,33 @@ static __always_inline __u8 tb_conntrack_of(struct sk_buff *skb)
 }
 
 /*
+ * What a driver keeps of a device (netdev_priv) begins at its member priv since 6.10
+ * (13cabc47f8ae), before that behind the struct, at the next 32 bytes.
+ */
+static __always_inline void *tb_device_private(struct net_device *dev)
+{
+	if (bpf_core_field_exists(dev->priv))
+		return (void *)dev + bpf_core_field_offset(struct net_device, priv);
+	return (void *)dev + ((bpf_core_type_size(struct net_device) + 31) & ~31UL);
+}
+
+/* The other end of a virtual cable, NULL of other devices: the first thing that veth
+ * keeps (struct veth_priv, since 2.6.24). */
+static __always_inline struct net_device *tb_cable_end(struct net_device *dev)
+{
+	const struct rtnl_link_ops *ops = BPF_CORE_READ(dev, rtnl_link_ops);
+	struct net_device *peer = NULL;
+	char kind[5] = {};
+
+	if (!ops || bpf_probe_read_kernel_str(kind, sizeof(kind), BPF_CORE_READ(ops, kind)) != 5)
+		return NULL;
+	if (kind[0] != 'v' || kind[1] != 'e' || kind[2] != 't' || kind[3] != 'h')
+		return NULL;
+	bpf_probe_read_kernel(&peer, sizeof(peer), tb_device_private(dev));
+	return peer;
+}
+
+/*
  * The classic tracepoint's record has a reason since 5.17 (commit c504e5c2f964).
  * 0 is SKB_NOT_DROPPED_YET, which no drop has.
  */

@@ -134,16 +134,21 @@ static __always_inline __u16 tb_ether_type(struct sk_buff *skb)
 	return cursor.ether_type;
 }
 
-/* Where the packet's route led, if it was routed already. */
-static __always_inline void tb_way_out(struct sk_buff *skb, struct tb_drop *drop)
+/* Where the packet's route led, if it was routed already; or the far end of a virtual
+ * cable, if the packet was on it already and did not fit there. */
+static __always_inline void tb_way_out(const struct tb_dropping *d, struct tb_drop *drop)
 {
-	struct dst_entry *route = tb_route(skb);
-	struct net_device *dev;
+	struct dst_entry *route = tb_route(d->skb);
+	struct net_device *dev = tb_cable_end(d->dev);
 
-	if (!route)
+	if (dev && drop->packet.length > BPF_CORE_READ(dev, mtu)) {
+		drop->out_mtu = BPF_CORE_READ(dev, mtu);
+	} else if (route) {
+		drop->out_mtu = tb_route_mtu(route);
+		dev = BPF_CORE_READ(route, dev);
+	} else {
 		return;
-	dev = BPF_CORE_READ(route, dev);
-	drop->out_mtu = tb_route_mtu(route);
+	}
 	drop->out_ifindex = BPF_CORE_READ(dev, ifindex);
 	BPF_CORE_READ_INTO(&drop->out_iface, dev, name);
 }
@@ -172,7 +177,7 @@ static __always_inline void tb_sample(const struct tb_drop_key *key, const struc
 	drop->conntrack = tb_conntrack_of(d->skb);
 	__builtin_memcpy(drop->iface, row->iface, TB_NAME);
 	tb_read_mac(d->skb, d->dev, drop->source_mac);
-	tb_way_out(d->skb, drop);
+	tb_way_out(d, drop);
 	bpf_ringbuf_submit(drop, 0);
 }
 

@@ -122,7 +122,7 @@ struct tb_drop {
 	__u8 iface[TB_NAME];
 	__u8 source_mac[6];
 	__u8 pad[2];
-	__u32 out_ifindex; /* where its route led, 0: it had none yet */
+	__u32 out_ifindex; /* where its route led, or its cable; 0: neither */
 	__u32 out_mtu;	   /* what may leave there */
 	__u8 out_iface[TB_NAME];
 };

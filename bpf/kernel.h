@@ -126,12 +126,18 @@ typedef struct {
 	struct net *net;
 } possible_net_t;
 
+struct rtnl_link_ops {
+	const char *kind;
+};
+
 struct net_device {
 	char name[16];
 	unsigned int mtu;
 	int ifindex;
 	unsigned short type;
 	possible_net_t nd_net;
+	const struct rtnl_link_ops *rtnl_link_ops;
+	u8 priv[]; /* since 6.10; before, what a driver keeps follows the struct */
 };
 
 struct in6_addr {

@@ -9,6 +9,7 @@
 #define TRAPBPF_REASON_H
 
 #include "kernel.h"
+#include "compat.h"
 #include "flow.h"
 #include "route.h"
 
@@ -32,15 +33,20 @@ static __always_inline __u8 tb_meaning(__u32 reason)
 	return reason < TB_REASONS ? cfg_reasons[reason] : 0;
 }
 
-/* A super-packet is no frame yet: it would have been cut before it left. */
+/* Larger than its device takes, or than the far end of a virtual cable does, or than
+ * its route. A super-packet is no frame yet: it would have been cut before it left. */
 static __always_inline bool tb_oversize(struct sk_buff *skb, struct net_device *dev)
 {
-	__u32 length = tb_length(skb), mtu = BPF_CORE_READ(dev, mtu),
-	      way = tb_route_mtu(tb_route(skb));
+	__u32 length = tb_length(skb), mtu = BPF_CORE_READ(dev, mtu), way;
+	struct net_device *end;
 
-	if (!mtu || (length <= mtu && (!way || length <= way)))
+	if (!mtu || tb_segment_size(skb))
 		return false;
-	return !tb_segment_size(skb);
+	way = tb_route_mtu(tb_route(skb));
+	if (length > mtu || (way && length > way))
+		return true;
+	end = tb_cable_end(dev);
+	return end && length > BPF_CORE_READ(end, mtu);
 }
 
 /* An ICMP "too big", by its first bytes alone. */

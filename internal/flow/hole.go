@@ -18,10 +18,8 @@ type Hole struct {
 	First, Last     event.Connection
 	FirstAt, LastAt event.Time
 	Sweeps          int
-	// Ended is when it was filled or its connection gone, 0 while it lasts; Filled
-	// tells which.
-	Ended  event.Time
-	Filled bool
+	// Ended is when it was filled or its connection gone, 0 while it lasts.
+	Ended event.Time
 }
 
 // Age is for how long it was seen to last.
@@ -44,7 +42,7 @@ func (p *Paths) takeHoles(e *event.Connections) {
 			open[tupleOf(c)] = c
 			p.takeHole(e, c)
 		} else if h, ok := p.holes.Get(holeKey{e.Netns, tupleOf(c)}); ok && h.Ended == 0 {
-			h.Ended, h.Filled = e.Time, c.ReceiveNext != h.First.ReceiveNext
+			h.Ended = e.Time
 		}
 	}
 	if e.Untold == 0 {
@@ -72,7 +70,7 @@ func (p *Paths) endHoles(e *event.Connections, open map[Tuple]*event.Connection)
 		switch {
 		case h.Netns != e.Netns || open[h.Tuple] != nil:
 		case h.Ended == 0:
-			h.Ended, h.Filled = e.Time, true
+			h.Ended = e.Time
 		case h.Ended < e.Time:
 			over = append(over, holeKey{h.Netns, h.Tuple})
 		}

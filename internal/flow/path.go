@@ -43,6 +43,8 @@ type Path struct {
 	Small, Deaf Sign
 	// Fresh is the largest size that was seen to get through of late, and when.
 	Fresh Passage
+	// Inward is the newest proof that full-size segments come in from the peer.
+	Inward Sign
 	// Told is the newest ICMP "too big" about it that came in, Killed the newest that
 	// a firewall here dropped.
 	Told   Told

@@ -150,6 +150,7 @@ func (p *Path) takeConnection(c *event.Connection, at event.Time) {
 	key := tupleOf(c)
 	before, known := p.seen.Get(key)
 	p.seen.Put(key, *c)
+	p.receive(c, &before, at)
 	if s, ok := p.Stalls.Get(key); ok && s.Ended == 0 && c.State != event.TCPTimeWait {
 		if c.Unacked != s.First.Connection.Unacked {
 			p.end(s, at, min(s.Last.Size, c.FullSize()))
@@ -171,6 +172,22 @@ func (p *Path) takeConnection(c *event.Connection, at event.Time) {
 		}
 	case known && c.BytesAcked > before.BytesAcked && c.Delivered > before.Delivered:
 		p.moved(c, &before, at)
+	}
+}
+
+// fullSegments is how many full segments' worth of bytes must have come in before
+// the kernel's guess at their size is trusted.
+const fullSegments = 2
+
+// receive notes that full-size segments came in since the sweep before, on a
+// connection that waits for nothing.
+func (p *Path) receive(c, before *event.Connection, at event.Time) {
+	fresh := c.BytesReceived - before.BytesReceived
+	if !p.swept || c.Hole > 0 || c.MSS == 0 || fresh < fullSegments*uint64(c.MSS) {
+		return
+	}
+	if float64(c.ReceiveMSS) >= fullShare*float64(c.MSS) {
+		p.Inward = Sign{at, fmt.Sprintf("segments of %d bytes come in from %s", c.ReceiveMSS+c.Overhead, p.Key.Peer)}
 	}
 }
 

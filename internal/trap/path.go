@@ -72,6 +72,9 @@ func Lost(p *flow.Path) uint32 {
 // where a router named it.
 func PathMTU(p *flow.Path) *finding.MTU {
 	m := &finding.MTU{SmallestLost: Lost(p), Told: p.Told.MTU}
+	if m.SmallestLost == 0 && p.Told.Inner.Length > p.Told.MTU {
+		m.SmallestLost = p.Told.Inner.Length // its router said so
+	}
 	if m.SmallestLost == 0 || p.Passed < m.SmallestLost {
 		m.LargestPassed = p.Passed
 	}
@@ -81,7 +84,7 @@ func PathMTU(p *flow.Path) *finding.MTU {
 			m.SmallestLost = p.Killed.Inner.Length
 		}
 	}
-	if m.Told >= LeastMTU(p.Key.Peer) && (m.SmallestLost == 0 || m.Told < m.SmallestLost) {
+	if m.Told >= LeastMTU(p.Key.Peer) && m.Told < m.SmallestLost {
 		m.Path = m.Told
 	}
 	if p.Facts != nil {

@@ -149,20 +149,23 @@ func (g *group) describeOverlay(path *flow.Path, facts *flow.Facts, f *finding.F
 
 func (l *link) describe(facts *flow.Facts, f *finding.Finding) {
 	l.flow(f)
-	mtu := l.first.DeviceMTU
+	mtu := limit(&l.first)
 	f.Message = fmt.Sprintf("%s drops packets that are larger than its MTU, without an ICMP error", l.key.iface)
 	f.Symptoms = []string{
 		fmt.Sprintf("what passes %s works while packets have at most %d bytes, and hangs when they are larger", l.key.iface, mtu),
 		"no error reaches the sender: bridges and virtual cables send none",
 	}
-	f.MTU = &finding.MTU{Path: mtu, SmallestLost: l.smallest, Interface: mtu}
+	f.MTU = &finding.MTU{Path: mtu, SmallestLost: l.smallest, Interface: l.first.DeviceMTU}
 	where := "the kernel"
 	if l.first.Symbol != "" {
 		where = l.first.Symbol
 	}
 	f.Evidence = []string{
-		fmt.Sprintf("%d packets of %d to %d bytes were dropped in %s; %s has MTU %d", l.drops, l.smallest, l.largest, where, l.key.iface, mtu),
+		fmt.Sprintf("%d packets of %d to %d bytes were dropped in %s; %s has MTU %d", l.drops, l.smallest, l.largest, where, l.key.iface, l.first.DeviceMTU),
 		fmt.Sprintf("the first: %s -> %s, %d bytes, at %s", l.first.Packet.Source, l.first.Packet.Destination, l.first.Packet.Length, trap.Clock(facts)(l.first.Time)),
+	}
+	if farEnd(&l.first) {
+		f.Evidence = append(f.Evidence, fmt.Sprintf("the far end of this virtual cable, %s, has MTU %d and takes no more", l.first.OutIface, mtu))
 	}
 	var c trap.Confidence
 	c.Add(80, "the kernel dropped packets larger than the device's MTU")

@@ -123,8 +123,10 @@ func (d *Detector) work(g *group, now event.Time, desk trap.Desk) {
 // anew.
 func (d *Detector) observeConnections(e *event.Connections, desk trap.Desk) {
 	for h := range desk.Facts().Paths.Holes {
-		if h.Netns == e.Netns && h.Ended == 0 && h.LastAt == e.Time {
-			g := d.group(flow.PathKey{Netns: e.Netns, Peer: h.Tuple.Peer.Addr()})
+		key := flow.PathKey{Netns: h.Netns, Peer: h.Tuple.Peer.Addr()}
+		path := desk.Facts().Paths.Path(key)
+		if h.Netns == e.Netns && h.Ended == 0 && h.LastAt == e.Time && path != nil && !leftOver(path, h) {
+			g := d.group(key)
 			g.unseen++
 			g.last = e.Time
 		}
@@ -139,7 +141,7 @@ func (d *Detector) observeConnections(e *event.Connections, desk trap.Desk) {
 // Sweeps for holes: how often each namespace is swept, and how many are a tick. A
 // sweep of a namespace in which nothing came in out of order reads one file.
 const (
-	holesEvery     = time.Second
+	holesEvery     = time.Second / 2
 	holesPerTick   = 16
 	groupIdleAfter = 2 * time.Minute
 )

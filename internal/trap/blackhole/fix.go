@@ -135,6 +135,10 @@ func overlays(fits uint32) []finding.Step {
 func (l *link) fix(facts *flow.Facts, f *finding.Finding) {
 	place := trap.Where(facts, l.key.netns)
 	dev, mtu := l.key.iface, l.first.DeviceMTU
+	if farEnd(&l.first) {
+		l.fixFar(place, f)
+		return
+	}
 	f.Fix = append(f.Fix,
 		place.Do(finding.LinkOp{Dev: dev, MTU: l.largest},
 			"takes the packets that were dropped", "only where what is behind "+dev+" takes them, too"),
@@ -145,5 +149,20 @@ func (l *link) fix(facts *flow.Facts, f *finding.Finding) {
 	}
 	f.Verify = append(f.Verify,
 		place.Look("must show the new mtu", "ip link show dev %s", dev),
+		place.Look("dropped must stand still", "ip -s link show dev %s", dev))
+}
+
+// fixFar makes both ends of a virtual cable agree. With the smaller MTU on this end a
+// router tells its senders what fits; a bridge has nobody to tell.
+func (l *link) fixFar(place trap.Place, f *finding.Finding) {
+	dev, far := l.key.iface, l.first.OutIface
+	f.Fix = append(f.Fix,
+		place.Do(finding.LinkOp{Dev: dev, MTU: limit(&l.first)},
+			"this host then knows what fits, and tells senders by ICMP", "no help where "+dev+" is the port of a bridge: raise the far end instead"),
+		trap.Note("or, in the namespace of the far end: ip link set dev %s mtu %d", finding.Quote(far), l.first.DeviceMTU))
+	f.Undo = append(f.Undo, place.Do(finding.LinkOp{Dev: dev, MTU: l.first.DeviceMTU}, "as it was", ""))
+	f.Persistent = append(f.Persistent, overlays(limit(&l.first))...)
+	f.Verify = append(f.Verify,
+		place.Look("must show the same mtu at both ends", "ip link show dev %s", dev),
 		place.Look("dropped must stand still", "ip -s link show dev %s", dev))
 }

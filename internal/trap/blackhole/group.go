@@ -4,7 +4,6 @@
 package blackhole
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/trapbpf/trapbpf/internal/flow"
@@ -69,11 +68,15 @@ func (g *group) ask(now event.Time, desk trap.Desk) {
 
 // trouble tells whether a connection of the path is stuck at this moment.
 func (g *group) trouble(facts *flow.Facts) bool {
-	if path := facts.Paths.Path(g.key); path != nil && trap.Waiting(path) {
+	path := facts.Paths.Path(g.key)
+	if path == nil {
+		return false
+	}
+	if trap.Waiting(path) {
 		return true
 	}
 	for h := range g.holes(facts) {
-		if h.Ended == 0 {
+		if h.Ended == 0 && !leftOver(path, h) {
 			return true
 		}
 	}
@@ -148,7 +151,7 @@ func (g *group) verdict(path *flow.Path, facts *flow.Facts) (finding.Cause, find
 		return DropsLarge, status
 	}
 	for h := range g.holes(facts) {
-		status = worse(status, receiver(h))
+		status = worse(status, receiver(path, h))
 	}
 	return DropsLargeInbound, status
 }
@@ -181,21 +184,19 @@ func (g *group) mend(now event.Time, desk trap.Desk) {
 	if path == nil {
 		return
 	}
-	if reason := g.mended(path, desk.Facts()); reason != "" {
+	if reason := g.mended(path); reason != "" {
 		g.began, g.asked, g.swept = 0, 0, 0
 		desk.Mend(g.told, now, reason)
 	}
 }
 
 // mended says what proved that the path carries data again, "" for nothing.
-func (g *group) mended(path *flow.Path, facts *flow.Facts) string {
+func (g *group) mended(path *flow.Path) string {
 	if reason := trap.Flowing(path, g.began); reason != "" {
 		return reason
 	}
-	for h := range g.holes(facts) {
-		if h.Filled && h.Ended >= g.began {
-			return fmt.Sprintf("the missing bytes from %s came in", g.key.Peer)
-		}
+	if g.told.Cause == DropsLargeInbound && path.Inward.At > g.last {
+		return path.Inward.What
 	}
 	return ""
 }

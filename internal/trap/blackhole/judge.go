@@ -93,7 +93,7 @@ func smallPass(path *flow.Path, s *flow.Stall) string {
 // has resent the missing segment three times (RFC 6298: after 0.2, 0.6 and 1.4 s with
 // Linux's least time-out).
 const (
-	holeSuspect = 800 * time.Millisecond
+	holeSuspect = 600 * time.Millisecond
 	holeConfirm = 2500 * time.Millisecond
 	holeRelapse = 5 * time.Second
 	holeSweeps  = 2
@@ -103,10 +103,12 @@ const (
 // came in behind the hole is proof by itself: they were sent later and passed. Where
 // large ones came in as well, before or behind, it is loss, unless it lasts and the
 // peer goes on talking.
-func receiver(h *flow.Hole) finding.Status {
+func receiver(path *flow.Path, h *flow.Hole) finding.Status {
 	c := &h.Last
 	full := c.MSS
 	switch {
+	case leftOver(path, h):
+		return ""
 	case h.Ended != 0 || h.Sweeps < holeSweeps || h.Age() < holeSuspect:
 		return ""
 	case c.Hole < full || c.Queued == 0 || c.Queued >= full:
@@ -119,6 +121,10 @@ func receiver(h *flow.Hole) finding.Status {
 		return ""
 	}
 }
+
+// leftOver tells whether full segments came in from the peer after the hole was seen:
+// the path carries them, or carries them again, and who waits still will wait on.
+func leftOver(path *flow.Path, h *flow.Hole) bool { return path.Inward.At > h.FirstAt }
 
 func aged(age time.Duration) finding.Status {
 	if age >= holeConfirm {

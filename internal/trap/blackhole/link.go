@@ -53,7 +53,23 @@ func oversize(e *event.Drop) bool {
 	if e.Reason != "NOT_SPECIFIED" || e.Packet.SegmentSize != 0 || e.DeviceMTU == 0 {
 		return false
 	}
-	return e.Packet.Length > e.DeviceMTU && (e.Symbol == "" || forwards(e.Symbol))
+	if e.Symbol == "" {
+		return e.Packet.Length > e.DeviceMTU
+	}
+	return forwards(e.Symbol) && e.Packet.Length > limit(e)
+}
+
+// limit is the MTU that a dropped packet met: the device's, or that of the far end of
+// its virtual cable.
+func limit(e *event.Drop) uint32 {
+	if farEnd(e) {
+		return e.OutMTU
+	}
+	return e.DeviceMTU
+}
+
+func farEnd(e *event.Drop) bool {
+	return e.Packet.Length <= e.DeviceMTU && e.OutMTU != 0 && e.OutMTU < e.DeviceMTU
 }
 
 // forwards tells whether a kernel function is one of those that pass frames on.
@@ -149,8 +165,14 @@ func (l *link) tick(now event.Time, desk trap.Desk) {
 		return
 	}
 	for _, iface := range routing.Interfaces {
-		if iface.Name == l.key.iface && iface.MTU >= l.largest {
+		if iface.Name != l.key.iface {
+			continue
+		}
+		switch {
+		case !farEnd(&l.first) && iface.MTU >= l.largest:
 			desk.Mend(l.keyOf(), now, "the MTU of "+iface.Name+" takes these packets now, and none was dropped since")
+		case farEnd(&l.first) && iface.MTU <= limit(&l.first):
+			desk.Mend(l.keyOf(), now, "the MTU of "+iface.Name+" is that of its far end now, and nothing was dropped since")
 		}
 	}
 }

@@ -138,6 +138,9 @@ func (w *way) describe(facts *flow.Facts, f *finding.Finding) {
 		Transport: protocol(p.Protocol),
 	}
 	f.Ingress, f.Egress = w.first.Iface, w.first.OutIface
+	if f.Ingress == f.Egress {
+		f.Ingress = "" // IPv6 puts a packet on the device it leaves by before it drops it
+	}
 	f.MTU = &finding.MTU{Path: w.first.OutMTU, SmallestLost: p.Length, Interface: w.first.OutMTU, Told: w.mtu}
 	f.Symptoms = []string{
 		fmt.Sprintf("%s opens connections to %s, and transfers hang as soon as a packet has more than %d bytes", w.key.source, w.key.destination, f.MTU.Path),

@@ -180,7 +180,7 @@ func (d *Detector) observeKill(e *event.Drop, desk trap.Desk) {
 	fresh := d.advance(e)
 	w := d.way(wayOf(e.Netns, &e.Inner))
 	w.kill(e, fresh)
-	if w.made(e.Time) {
+	if w.made() {
 		w.work(e.Time, d, desk)
 		return
 	}
@@ -191,13 +191,29 @@ func (d *Detector) observeKill(e *event.Drop, desk trap.Desk) {
 }
 
 // tooBig tells whether a packet that was to be forwarded did not fit where its route
-// led. A host's own packets stand on the device that they leave by already.
-// Kernels before 5.18 give no reason for it.
+// led. Kernels before 5.18 give no reason for it, but the same function drops it.
+// Where functions have no names, a forwarded packet of IPv4 still stands on the device
+// that it came in by; one of IPv6 does not (ip6_forward), but has its frame's header.
 func tooBig(e *event.Drop) bool {
-	if e.Ifindex == e.OutIfindex || e.OutMTU == 0 || e.Packet.Length <= e.OutMTU {
+	if e.OutMTU == 0 || e.Packet.Length <= e.OutMTU {
 		return false
 	}
-	return e.Reason == "PKT_TOO_BIG" || e.Reason == "NOT_SPECIFIED" && (e.Symbol == "ip_forward" || e.Symbol == "ip6_forward")
+	if e.Symbol == "ip_forward" || e.Symbol == "ip6_forward" {
+		return true
+	}
+	return e.Reason == "PKT_TOO_BIG" && e.Symbol == "" && (e.Ifindex != e.OutIfindex || !e.SourceMAC.IsZero())
+}
+
+// disown leaves dropped errors that this host turned out to have made itself to the
+// way that they are about: the packet's own drop follows the error's.
+func (d *Detector) disown(g *group, desk trap.Desk) {
+	path := desk.Facts().Paths.Path(g.key)
+	if g.killedAt == 0 || path == nil {
+		return
+	}
+	if w, ok := d.ways.Get(wayOf(g.key.Netns, &path.Killed.Inner)); ok && w.made() {
+		g.killedAt, g.kills = 0, 0
+	}
 }
 
 func (d *Detector) group(key flow.PathKey, now event.Time) *group {
@@ -226,6 +242,7 @@ const idleAfter = 5 * time.Minute
 func (d *Detector) Tick(now event.Time, desk trap.Desk) {
 	var idle []flow.PathKey
 	for g := range d.groups.All {
+		d.disown(g, desk)
 		g.work(now, desk)
 		g.mend(now, desk)
 		if now.Sub(g.last) > idleAfter && !g.open(desk) {

@@ -77,10 +77,14 @@ func (w *way) kill(e *event.Drop, fresh uint64) {
 	w.unseen += fresh
 }
 
-// made tells whether this host itself made the error: it dropped the packet, or was
-// seen to make an error about it, just before.
-func (w *way) made(now event.Time) bool {
-	return w.dropAt != 0 && now.Sub(w.dropAt) < madeWithin || w.sentAt != 0 && now.Sub(w.sentAt) < madeWithin
+// made tells whether this host itself made the error that was dropped: it dropped the
+// packet, or was seen to make an error about it, at about that time.
+func (w *way) made() bool {
+	if w.killAt == 0 {
+		return false
+	}
+	near := func(at event.Time) bool { return at != 0 && w.killAt.Sub(at).Abs() < madeWithin }
+	return near(w.dropAt) || near(w.sentAt)
 }
 
 // work asks and judges while something is wrong.
@@ -111,7 +115,7 @@ func (w *way) work(now event.Time, d *Detector, desk trap.Desk) {
 
 func (w *way) verdict(now event.Time, d *Detector) (finding.Cause, finding.Status) {
 	switch {
-	case w.kills > 0 && w.made(w.killAt):
+	case w.made():
 		return DroppedOutbound, finding.Confirmed
 	case w.drops == 0 || w.sent > 0 || w.kills > 0 || !d.seesSent(w.key.source):
 		return "", ""
