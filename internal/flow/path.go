@@ -146,6 +146,9 @@ func (p *Paths) path(key PathKey, local netip.Addr) *Path {
 			seen:   NewTable[Tuple, event.Connection](maxSeen),
 		}
 	}
+	if !known.Local.IsValid() {
+		known.Local = local
+	}
 	p.paths.Put(key, known)
 	return known
 }

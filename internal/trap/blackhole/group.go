@@ -118,6 +118,7 @@ func (g *group) judge(now event.Time, desk trap.Desk) {
 	seen := trap.Sighting{
 		Key:      trap.Key{Cause: cause, Netns: g.key.Netns, Subject: g.key.Peer.String()},
 		At:       g.last,
+		Since:    g.since(path, facts),
 		New:      g.unseen,
 		Status:   status,
 		Severity: severity(path, status),
@@ -136,6 +137,22 @@ func (g *group) judge(now event.Time, desk trap.Desk) {
 	if !desk.Open(seen.Key) {
 		g.told = trap.Key{} // a rival explains it better
 	}
+}
+
+// since is when the first of what is stuck now got stuck.
+func (g *group) since(path *flow.Path, facts *flow.Facts) event.Time {
+	first := g.last
+	for s := range path.Stalls.All {
+		if s.Ended == 0 {
+			first = min(first, s.First.Since)
+		}
+	}
+	for h := range g.holes(facts) {
+		if h.Ended == 0 {
+			first = min(first, h.FirstAt)
+		}
+	}
+	return first
 }
 
 // verdict takes the worst of the path's connections.

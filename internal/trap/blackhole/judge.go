@@ -65,11 +65,14 @@ func innocent(path *flow.Path, s *flow.Stall) bool {
 // that tells its cause.
 const signalFresh = 5 * time.Second
 
-// signalled tells whether ICMP spoke of this path: then the path is no black hole,
-// and what became of the signal is pmtud-failure's to tell.
+// signalled tells whether ICMP spoke of this host's packets on the path: then it is no
+// black hole, and what became of the signal is pmtud-failure's to tell. Errors for
+// others only pass through here.
 func signalled(path *flow.Path, s *flow.Stall) bool {
-	since := s.First.Since.Add(-signalFresh)
-	return path.Told.Last > since || path.Killed.Last > since
+	ours := s.Tuple.Local.Addr()
+	fresh := func(at event.Time) bool { return at != 0 && s.First.Since.Sub(at) < signalFresh }
+	return fresh(path.Told.Last) && path.Told.Inner.Source.Addr() == ours ||
+		fresh(path.Killed.Last) && path.Killed.Inner.Source.Addr() == ours
 }
 
 // smallPass says what proves that small packets get through while large ones do not,

@@ -95,7 +95,7 @@ func (d *Detector) observeDrop(e *event.Drop, desk trap.Desk) {
 		return
 	}
 	if !known {
-		l = &link{key: key, first: *e}
+		l = &link{key: key}
 		d.links.Put(key, l)
 	}
 	l.take(e, fresh)
@@ -103,6 +103,9 @@ func (d *Detector) observeDrop(e *event.Drop, desk trap.Desk) {
 }
 
 func (l *link) take(e *event.Drop, fresh uint64) {
+	if l.first.Time == 0 {
+		l.first = *e
+	}
 	l.last = max(l.last, e.Time)
 	l.drops += fresh
 	l.unseen += fresh
@@ -132,6 +135,7 @@ func (l *link) judge(now event.Time, desk trap.Desk) {
 	desk.See(trap.Sighting{
 		Key:      l.keyOf(),
 		At:       l.last,
+		Since:    l.first.Time,
 		New:      l.unseen,
 		Status:   status,
 		Severity: finding.High,
@@ -179,7 +183,7 @@ func (l *link) tick(now event.Time, desk trap.Desk) {
 
 // forget starts over: the finding is closed.
 func (l *link) forget() {
-	*l = link{key: l.key, first: l.first, largest: l.largest, smallest: l.smallest}
+	*l = link{key: l.key, largest: l.largest, smallest: l.smallest}
 }
 
 func (l *link) flow(f *finding.Finding) {

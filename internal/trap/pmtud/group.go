@@ -97,7 +97,7 @@ func (g *group) judge(now event.Time, desk trap.Desk) {
 		return
 	}
 	cause, status, fresh := g.verdict(path, now, desk.Facts())
-	if cause == "" || fresh == 0 {
+	if status == "" || fresh == 0 {
 		return
 	}
 	g.errors, g.kills, g.resent = 0, 0, 0
@@ -105,6 +105,7 @@ func (g *group) judge(now event.Time, desk trap.Desk) {
 	desk.See(trap.Sighting{
 		Key:      g.told,
 		At:       g.last,
+		Since:    g.since(path, cause),
 		New:      fresh,
 		Status:   status,
 		Severity: severity(path, cause),
@@ -117,6 +118,14 @@ func (g *group) judge(now event.Time, desk trap.Desk) {
 	if !desk.Open(g.told) {
 		g.told = trap.Key{} // a rival explains it better
 	}
+}
+
+// since is when the first error was met that the cause is about.
+func (g *group) since(path *flow.Path, cause finding.Cause) event.Time {
+	if cause == DroppedInbound {
+		return min(path.Killed.First, g.last)
+	}
+	return min(path.Told.First, g.last)
 }
 
 func (g *group) verdict(path *flow.Path, now event.Time, facts *flow.Facts) (finding.Cause, finding.Status, uint64) {
@@ -181,7 +190,8 @@ func (g *group) ignored(path *flow.Path) finding.Status {
 	status := finding.Status("")
 	for s := range path.Stalls.All {
 		late := path.Told.First != 0 && s.Last.Time.Sub(path.Told.First) > obeyWithin
-		if s.Ended != 0 || !late || s.Last.Size <= path.Told.MTU || path.Told.MTU == 0 {
+		others := s.Tuple.Local.Addr() != path.Told.Inner.Source.Addr()
+		if s.Ended != 0 || others || !late || s.Last.Size <= path.Told.MTU || path.Told.MTU == 0 {
 			continue
 		}
 		if status == "" {

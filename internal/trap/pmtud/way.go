@@ -72,7 +72,10 @@ func (w *way) drop(e *event.Drop, fresh uint64) {
 }
 
 func (w *way) kill(e *event.Drop, fresh uint64) {
-	w.killed, w.killAt = *e, e.Time
+	if w.killed.Time == 0 {
+		w.killed = *e
+	}
+	w.killAt = e.Time
 	w.kills += fresh
 	w.unseen += fresh
 }
@@ -100,6 +103,7 @@ func (w *way) work(now event.Time, d *Detector, desk trap.Desk) {
 	seen := trap.Sighting{
 		Key:      trap.Key{Cause: cause, Netns: w.key.netns, Subject: w.subject()},
 		At:       max(w.dropAt, w.killAt),
+		Since:    w.since(),
 		New:      w.unseen,
 		Status:   status,
 		Severity: finding.High,
@@ -111,6 +115,13 @@ func (w *way) work(now event.Time, d *Detector, desk trap.Desk) {
 	w.unseen = 0
 	w.told = seen.Key
 	desk.See(seen)
+}
+
+func (w *way) since() event.Time {
+	if w.firstAt == 0 || w.killed.Time != 0 && w.killed.Time < w.firstAt {
+		return w.killed.Time
+	}
+	return w.firstAt
 }
 
 func (w *way) verdict(now event.Time, d *Detector) (finding.Cause, finding.Status) {

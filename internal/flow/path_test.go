@@ -1,0 +1,177 @@
+// SPDX-FileCopyrightText: The trapbpf authors
+// SPDX-License-Identifier: Apache-2.0
+
+package flow
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/trapbpf/trapbpf/pkg/event"
+)
+
+const pathNS event.Netns = 4026532000
+
+func end(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
+
+// bulk is a connection that sends full segments of 1448 bytes in packets of 1500.
+func bulk(port string, change func(*event.Connection)) event.Connection {
+	c := event.Connection{
+		Local: end("10.0.0.2:" + port), Peer: end("10.0.1.2:443"), State: event.TCPEstablished,
+		Unacked: 1000, Next: 15480, Window: 65535, MSS: 1448, Overhead: 52, PathMTU: 1500,
+		BytesAcked: 1, Delivered: 1, SegmentsIn: 1,
+	}
+	if change != nil {
+		change(&c)
+	}
+	return c
+}
+
+func resend(at event.Time, timeouts uint32, c event.Connection) *event.Retransmit {
+	return &event.Retransmit{
+		Header: event.Header{Time: at, Netns: pathNS}, Connection: c,
+		Since: second, Size: c.FullSize(), Timeouts: timeouts,
+	}
+}
+
+func swept(at event.Time, rows ...event.Connection) *event.Connections {
+	return &event.Connections{
+		Header: event.Header{Time: at, Netns: pathNS}, Peer: netip.MustParseAddr("10.0.1.2"), Rows: rows,
+	}
+}
+
+func pathOf(t *testing.T, events ...event.Event) *Path {
+	t.Helper()
+	p := NewPaths()
+	for _, e := range events {
+		p.Take(e)
+	}
+	path := p.Path(PathKey{pathNS, netip.MustParseAddr("10.0.1.2")})
+	if path == nil {
+		t.Fatal("the path is not known")
+	}
+	return path
+}
+
+func TestPassedIsWhatCountsProve(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*event.Connection)
+		want   uint32
+	}{
+		"handshake only":           {nil, 53},
+		"a bulk transfer is full":  {func(c *event.Connection) { c.BytesAcked, c.Delivered = 144801, 101 }, 1500},
+		"short messages are short": {func(c *event.Connection) { c.BytesAcked, c.Delivered = 20001, 101 }, 250},
+		"full segments were SACKed": {func(c *event.Connection) {
+			c.Sacked, c.SackedBytes = 3, 3*1448
+		}, 1500},
+		"a short one was SACKed": {func(c *event.Connection) { c.Sacked, c.SackedBytes = 1, 300 }, 352},
+	} {
+		if got := pathOf(t, resend(2*second, 2, bulk("40000", test.change))).Passed; got != test.want {
+			t.Errorf("%s: %d, want %d", name, got, test.want)
+		}
+	}
+}
+
+func TestStallEndsAtTheSizeThatGotThrough(t *testing.T) {
+	moved := func(c *event.Connection) { c.Unacked += 1228; c.MSS = 1228 }
+	path := pathOf(t, resend(2*second, 2, bulk("40000", nil)), swept(3*second, bulk("40000", moved)))
+	s, _ := path.Stalls.Get(Tuple{end("10.0.0.2:40000"), end("10.0.1.2:443")})
+	if s.Ended != 3*second || s.EndSize != 1280 || s.Large {
+		t.Errorf("ended %d at size %d, large %v", s.Ended, s.EndSize, s.Large)
+	}
+}
+
+func TestStallOfAGoneConnectionProvesNothing(t *testing.T) {
+	path := pathOf(t, resend(2*second, 2, bulk("40000", nil)), swept(3*second))
+	s, _ := path.Stalls.Get(Tuple{end("10.0.0.2:40000"), end("10.0.1.2:443")})
+	if s.Ended == 0 || s.EndSize != 0 || path.Passed != 53 {
+		t.Errorf("ended %d at %d, passed %d", s.Ended, s.EndSize, path.Passed)
+	}
+}
+
+func TestSmallPassesAreNoticedOnOtherConnections(t *testing.T) {
+	acked := func(c *event.Connection) { c.BytesAcked, c.Delivered = 201, 3 }
+	began := []event.Event{resend(2*second, 2, bulk("40000", nil)), swept(2*second, bulk("40000", nil), bulk("50000", nil))}
+	for name, test := range map[string]struct {
+		row  event.Connection
+		want bool
+	}{
+		"the same as before": {bulk("50000", nil), false},
+		"progress":           {bulk("50000", acked), true},
+		"a new handshake":    {bulk("50001", nil), true},
+		"only a SYN":         {bulk("50001", func(c *event.Connection) { c.State = event.TCPSynSent }), false},
+	} {
+		path := pathOf(t, append(began, swept(3*second, bulk("40000", nil), test.row))...)
+		if got := path.Small.At != 0; got != test.want {
+			t.Errorf("%s: %v (%s)", name, got, path.Small.What)
+		}
+	}
+}
+
+func TestSYNWithoutAnswerIsDeafness(t *testing.T) {
+	unanswered := bulk("50001", func(c *event.Connection) { c.State, c.Retransmits = event.TCPSynSent, 2 })
+	path := pathOf(t, resend(2*second, 2, bulk("40000", nil)), swept(3*second, bulk("40000", nil), unanswered))
+	if path.Deaf.At != 3*second {
+		t.Errorf("deaf at %d", path.Deaf.At)
+	}
+}
+
+func TestPeerTalksOnlyIfItGoesOnTalking(t *testing.T) {
+	received := func(n uint64) event.Connection {
+		return bulk("40000", func(c *event.Connection) { c.BytesReceived = n })
+	}
+	path := pathOf(t, resend(2*second, 2, received(0)), resend(3*second, 3, received(500)))
+	s, _ := path.Stalls.Get(Tuple{end("10.0.0.2:40000"), end("10.0.1.2:443")})
+	if s.Talks {
+		t.Error("data that was on its way counts as talk")
+	}
+	again := resend(4*second, 4, received(900))
+	again.Since = second
+	path = pathOf(t, resend(2*second, 2, received(0)), resend(3*second, 3, received(500)), again)
+	if s, _ := path.Stalls.Get(Tuple{end("10.0.0.2:40000"), end("10.0.1.2:443")}); !s.Talks {
+		t.Error("new data a second later is no talk")
+	}
+}
+
+func TestPathsAreBounded(t *testing.T) {
+	p := NewPaths()
+	for i := range maxPaths + 10 {
+		e := resend(second, 2, bulk("40000", nil))
+		e.Netns = event.Netns(i)
+		p.Take(e)
+	}
+	if p.Evicted() != 10 {
+		t.Errorf("evicted %d", p.Evicted())
+	}
+}
+
+func TestHoleLastsUntilTheSweepMissesIt(t *testing.T) {
+	waits := bulk("40000", func(c *event.Connection) { c.Hole, c.Queued, c.ReceiveNext = 2896, 600, 7 })
+	p := NewPaths()
+	holes := func() (open, ended int) {
+		for h := range p.Holes {
+			if h.Ended == 0 {
+				open++
+			} else {
+				ended++
+			}
+		}
+		return open, ended
+	}
+	p.Take(swept(second, waits))
+	p.Take(swept(3*second, waits))
+	for h := range p.Holes {
+		if h.Age() != 2*time.Second || h.Sweeps != 2 {
+			t.Errorf("age %s, %d sweeps", h.Age(), h.Sweeps)
+		}
+	}
+	p.Take(swept(4 * second))
+	if open, ended := holes(); open != 0 || ended != 1 {
+		t.Errorf("%d open, %d ended", open, ended)
+	}
+	p.Take(swept(5 * second))
+	if open, ended := holes(); open+ended != 0 {
+		t.Errorf("%d open, %d ended: none is left", open, ended)
+	}
+}
