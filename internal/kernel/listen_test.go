@@ -18,6 +18,7 @@ type ear struct {
 	failures []event.PortFailure
 	pressure []event.PortPressure
 	losses   []event.Loss
+	resends  []event.Retransmit
 	stop     func()
 }
 
@@ -48,6 +49,8 @@ func (e *ear) take(seen event.Event) {
 		e.failures = append(e.failures, *seen)
 	case *event.PortPressure:
 		e.pressure = append(e.pressure, *seen)
+	case *event.Retransmit:
+		e.resends = append(e.resends, *seen)
 	case *event.Loss:
 		e.losses = append(e.losses, *seen)
 	}
@@ -67,6 +70,17 @@ func (e *ear) lastDrop(wanted func(*event.Drop) bool) *event.Drop {
 		}
 	}
 	return nil
+}
+
+// lastResend gives the newest time-out that was told, nil if there is none.
+func (e *ear) lastResend() *event.Retransmit {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.resends) == 0 {
+		return nil
+	}
+	found := e.resends[len(e.resends)-1]
+	return &found
 }
 
 func (e *ear) lastFailure(wanted func(*event.PortFailure) bool) *event.PortFailure {
