@@ -143,6 +143,7 @@ func (l *link) judge(now event.Time, desk trap.Desk) {
 		Across:   true,
 		Rank:     rankLink,
 		Rests:    []event.Kind{event.KindDrop},
+		Quiet:    troubleLasts, // who is stuck resends as seldom as that
 	})
 	l.unseen = 0
 }

@@ -111,6 +111,7 @@ func (w *way) work(now event.Time, d *Detector, desk trap.Desk) {
 		Across:   true,
 		Rank:     rankMiddle,
 		Rests:    []event.Kind{event.KindDrop, event.KindTooBig},
+		Quiet:    endQuiet,
 	}
 	w.unseen = 0
 	w.told = seen.Key
