@@ -16,6 +16,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
+	"github.com/cilium/ebpf/rlimit"
 
 	"github.com/trapbpf/trapbpf/internal/decode"
 	"github.com/trapbpf/trapbpf/internal/hook"
@@ -62,6 +63,9 @@ func Open(o Options) (*Kernel, error) {
 	if err := privileged(); err != nil {
 		return nil, err
 	}
+	// Before 5.11 maps count as locked memory. Where the limit may not be raised it is
+	// either not needed or the first map says so.
+	_ = rlimit.RemoveMemlock()
 	if o.SampleEvery <= 0 {
 		o.SampleEvery = sampleEvery
 	}
