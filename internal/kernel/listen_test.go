@@ -19,6 +19,7 @@ type ear struct {
 	pressure []event.PortPressure
 	losses   []event.Loss
 	resends  []event.Retransmit
+	errors   []event.TooBig
 	stop     func()
 }
 
@@ -51,6 +52,8 @@ func (e *ear) take(seen event.Event) {
 		e.pressure = append(e.pressure, *seen)
 	case *event.Retransmit:
 		e.resends = append(e.resends, *seen)
+	case *event.TooBig:
+		e.errors = append(e.errors, *seen)
 	case *event.Loss:
 		e.losses = append(e.losses, *seen)
 	}
@@ -81,6 +84,24 @@ func (e *ear) lastResend() *event.Retransmit {
 	}
 	found := e.resends[len(e.resends)-1]
 	return &found
+}
+
+// lastError gives the newest ICMP "too big" that was told, nil if there is none.
+func (e *ear) lastError() *event.TooBig {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.errors) == 0 {
+		return nil
+	}
+	found := e.errors[len(e.errors)-1]
+	return &found
+}
+
+// forgetErrors starts anew.
+func (e *ear) forgetErrors() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.errors = nil
 }
 
 func (e *ear) lastFailure(wanted func(*event.PortFailure) bool) *event.PortFailure {
