@@ -128,13 +128,13 @@ func checkError(t *testing.T, e *event.TooBig, six bool) {
 	if !e.Received() || e.MTU != 1400 || e.Iface != "left" || e.Packet.ICMPMTU != 1400 {
 		t.Errorf("told %+v", e)
 	}
-	if want := quoted(six); e.Inner != want {
+	if want := whatIsQuoted(six); e.Inner != want {
 		t.Errorf("quoted %+v, want %+v", e.Inner, want)
 	}
 }
 
-// quoted is what quote4 and quote6 say.
-func quoted(six bool) event.Packet {
+// whatIsQuoted is what quote4 and quote6 say.
+func whatIsQuoted(six bool) event.Packet {
 	want := event.Packet{
 		Source: netip.MustParseAddrPort("192.0.2.1:40000"), Destination: netip.MustParseAddrPort("198.51.100.7:443"),
 		Protocol: event.ProtocolTCP, Length: 1500, TTL: 60, Sequence: 77,
@@ -167,7 +167,7 @@ func TestGarbledQuotesLeaveTheNextErrorWhole(t *testing.T) {
 		h.sendErrors(t, six, tooBig(six, whole))
 		kerneltest.Within(t, 20*time.Second, "the whole error is told", func() bool {
 			last := e.lastError()
-			return last != nil && last.Inner == quoted(six)
+			return last != nil && last.Inner == whatIsQuoted(six)
 		})
 	}
 }
