@@ -152,7 +152,7 @@ func TestGarbledQuotesLeaveTheNextErrorWhole(t *testing.T) {
 	h := twoCables(t)
 	k := mustOpen(t, Options{Netns: []event.Netns{h.host.ID}, Sights: []string{hook.SightICMP}, SampleEvery: time.Nanosecond})
 	e := listen(t, k)
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // reproducible on purpose
+	random := rand.New(rand.NewPCG(1, 2)) // the same garbage in each run
 	for _, six := range []bool{false, true} {
 		var messages [][]byte
 		for range 500 {
