@@ -4,7 +4,6 @@
 package flow
 
 import (
-	"net/netip"
 	"time"
 
 	"github.com/trapbpf/trapbpf/pkg/event"
@@ -31,19 +30,21 @@ type Exchange struct {
 	Late bool
 }
 
-// Exchanges joins answers to questions by addresses, id, name and type.
+// Exchanges joins answers to questions by addresses, ports and id, and lets name and
+// type prove it.
 type Exchanges struct {
 	asked  *Table[exchangeKey, *Exchange]
 	missed *Table[exchangeKey, *Exchange]
 	strays uint64
 }
 
+// exchangeKey is plain memory: it is hashed several times a question.
 type exchangeKey struct {
-	netns          event.Netns
-	client, server netip.AddrPort
-	protocol       uint8
-	id             uint16
-	name, kind     string
+	client, server         [16]byte
+	netns                  event.Netns
+	clientPort, serverPort uint16
+	id                     uint16
+	protocol               uint8
 }
 
 // NewExchanges gives an empty table.
@@ -55,18 +56,30 @@ func NewExchanges() *Exchanges {
 }
 
 func keyOfQuery(q *event.DNSQuery) exchangeKey {
-	return exchangeKey{q.Netns, q.Client, q.Server, q.Protocol, q.ID, q.Name, q.Type}
+	return exchangeKey{
+		q.Client.Addr().As16(), q.Server.Addr().As16(), q.Netns, q.Client.Port(), q.Server.Port(), q.ID, q.Protocol,
+	}
 }
+
+func keyOfAnswer(a *event.DNSAnswer) exchangeKey {
+	return exchangeKey{
+		a.Client.Addr().As16(), a.Server.Addr().As16(), a.Netns, a.Client.Port(), a.Server.Port(), a.ID, a.Protocol,
+	}
+}
+
+// about tells whether an exchange is about a name and type.
+func (e *Exchange) about(name, kind string) bool { return e.Query.Name == name && e.Query.Type == kind }
 
 // Ask takes a question in. It gives the exchange, and whether it is new: a question
 // that was sent again, or was met on two devices, is not.
 func (x *Exchanges) Ask(q *event.DNSQuery) (*Exchange, bool) {
 	key := keyOfQuery(q)
-	if known, ok := x.asked.Get(key); ok {
+	if known, ok := x.asked.Get(key); ok && known.about(q.Name, q.Type) {
 		known.again(q.Time)
 		return known, false
 	}
-	if known, ok := x.missed.Get(key); ok && q.Time.Sub(known.Last) < missedFor {
+	known, ok := x.missed.Get(key)
+	if ok && known.about(q.Name, q.Type) && q.Time.Sub(known.Last) < missedFor {
 		known.again(q.Time)
 		return known, false
 	}
@@ -90,12 +103,12 @@ func (e *Exchange) again(at event.Time) {
 // Answer gives the exchange that an answer ends, nil for one that nobody asked for
 // here: an answer that passes through to another namespace, or a forged one.
 func (x *Exchanges) Answer(a *event.DNSAnswer) *Exchange {
-	key := exchangeKey{a.Netns, a.Client, a.Server, a.Protocol, a.ID, a.Name, a.Type}
-	if known, ok := x.asked.Get(key); ok {
+	key := keyOfAnswer(a)
+	if known, ok := x.asked.Get(key); ok && known.about(a.Name, a.Type) {
 		x.asked.Drop(key)
 		return known
 	}
-	if known, ok := x.missed.Get(key); ok {
+	if known, ok := x.missed.Get(key); ok && known.about(a.Name, a.Type) {
 		x.missed.Drop(key)
 		known.Late = true
 		return known

@@ -67,6 +67,8 @@ type Said struct {
 	Since event.Time
 	Times int
 	Sets  int
+	// told are the addresses in the order in which they came last.
+	told []netip.Addr
 	// Counts tells that a denial's TTL was seen to count down: it comes from a cache.
 	Counts bool
 }
@@ -134,11 +136,17 @@ func (t *Names) Take(a *event.DNSAnswer) *Name {
 		return n
 	}
 	n.hold(a, s)
-	for _, addr := range s.Addresses {
-		t.share(holder{a.Netns, addr}, key)
+	if s.Times%shareEvery == 1 {
+		for _, addr := range s.Addresses {
+			t.share(holder{a.Netns, addr}, key)
+		}
 	}
 	return n
 }
+
+// shareEvery is after how many equal answers an address is noted again as the name's, so
+// that it is not the oldest while it is in use.
+const shareEvery = 64
 
 func (t *Names) share(h holder, key NameKey) {
 	names, _ := t.holders.Get(h)
@@ -175,9 +183,7 @@ func (n *Name) say(a *event.DNSAnswer) *Said {
 }
 
 func (s *Said) take(a *event.DNSAnswer, n *Name) {
-	addrs := slices.Clone(a.Addresses)
-	slices.SortFunc(addrs, netip.Addr.Compare)
-	addrs = slices.Compact(addrs)
+	addrs := s.sorted(a.Addresses)
 	same := s.Times > 0 && s.RCode == a.RCode && slices.Equal(s.Addresses, addrs)
 	ttl := a.TTL
 	if len(addrs) == 0 {
@@ -194,6 +200,17 @@ func (s *Said) take(a *event.DNSAnswer, n *Name) {
 	s.At, s.RCode, s.TTL, s.Expires, s.Addresses = a.Time, a.RCode, ttl, expires, addrs
 	s.Aliased, s.Authoritative = len(a.Aliases) > 0, a.Authoritative
 	s.Times++
+}
+
+// sorted gives an answer's addresses, each once. What was told last is not sorted again.
+func (s *Said) sorted(addrs []netip.Addr) []netip.Addr {
+	if s.Times > 0 && slices.Equal(s.told, addrs) {
+		return s.Addresses
+	}
+	s.told = slices.Clone(addrs)
+	sorted := slices.Clone(addrs)
+	slices.SortFunc(sorted, netip.Addr.Compare)
+	return slices.Compact(sorted)
 }
 
 // change takes note that the answer is another one now.
