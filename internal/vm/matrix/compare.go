@@ -45,11 +45,28 @@ func (r Result) Asked() (all []Skip) {
 		all = append(all, Skip{"test " + t.Name, t.Why})
 	}
 	for _, h := range r.Hosts {
-		why := append(slices.Clone(h.Blind), h.Problem)
-		why = slices.DeleteFunc(why, func(s string) bool { return s == "" })
-		all = append(all, Skip{"host " + h.Name, strings.Join(why, "; ")})
+		all = append(all, Skip{"host " + h.Name, h.why()})
 	}
 	return all
+}
+
+// why says what a host keeps from being seen: hooks with one reason together, and
+// of a hook's reasons, one for each rung, the first.
+func (h Host) why() string {
+	if h.Problem != "" {
+		return h.Problem
+	}
+	var hooks []Skip
+	for _, blind := range h.Blind {
+		name, reasons, _ := strings.Cut(blind, ": ")
+		first, _, _ := strings.Cut(reasons, "; ")
+		hooks = append(hooks, Skip{name, first})
+	}
+	var words []string
+	for _, g := range Grouped(hooks) {
+		words = append(words, g.Key+": "+g.Why)
+	}
+	return strings.Join(words, "; ")
 }
 
 // Skips gives what does not work.

@@ -24,7 +24,7 @@ func sample() Result {
 			{Name: "rp-filter", Expected: "rp-filter-strict", Verdict: "missed", Problems: []string{"no record"}},
 			{Name: "rp-filter-loose", Expected: "silence", Verdict: "silent"},
 		},
-		Hosts: []Host{{Name: "no tracefs", Blind: []string{"bind: no tracefs"}}, {Name: "no cgroup v2"}},
+		Hosts: []Host{{Name: "no tracefs", Blind: []string{"bind: no tracefs; kprobe: no", "tcp: no tracefs"}}, {Name: "no cgroup v2"}},
 	}
 }
 
@@ -33,7 +33,7 @@ func TestSkipsAreWhatDoesNotWorkAndReadBack(t *testing.T) {
 		{"rung kfree_skb/tp_btf", "no reasons"},
 		{"trap asymmetric-routing", "blind: drops"},
 		{"lab rp-filter", "missed: no record"},
-		{"host no tracefs", "bind: no tracefs"},
+		{"host no tracefs", "bind, tcp: no tracefs"},
 	}
 	got := sample().Skips()
 	if !reflect.DeepEqual(got, want) {
@@ -134,7 +134,7 @@ func TestTableShowsEveryAnswerAndLeavesUnaskedCellsEmpty(t *testing.T) {
 		"| kfree_skb, raw_tp | **stands** |  |",
 		"| rp-filter | **missed** (below) |  |",
 		"| rp-filter-loose | silent |  |",
-		"| no tracefs | 1 hooks lower |  |",
+		"| no tracefs | 2 hooks lower |  |",
 		"| tb_drop | 1000 |  |",
 		"- lab rp-filter: missed: no record",
 	} {
