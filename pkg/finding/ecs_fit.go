@@ -43,7 +43,7 @@ func (d *Document) Fit(limit int) ([]byte, error) {
 }
 
 // withoutFix gives up the one command that is longer than a line may be. The
-// finding is still told, and `trapbpf fix` prints it.
+// finding is still told.
 func (d *Document) withoutFix(limit int, lists []*list) ([]byte, error) {
 	for _, l := range lists {
 		l.spared = false

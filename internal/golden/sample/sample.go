@@ -130,7 +130,7 @@ func rpFilterSteps(r *finding.Record) {
 	}}
 	r.Undo = []finding.Step{in("router", finding.Sysctl{Key: key, Value: "0"}, "as it was", "")}
 	r.Verify = []finding.Step{
-		look("router", "ip route get 10.61.1.2 from 10.61.3.2 iif wan1", `must print a route, not "Invalid cross-device link"`),
+		look("router", "ip route get 10.61.1.2 from 10.61.3.2 iif wan1", "must print a route, not an error"),
 		look("router", "nstat -az TcpExtIPReversePathFilter", "must not grow any more"),
 	}
 }

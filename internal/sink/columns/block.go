@@ -29,7 +29,7 @@ func (p *page) block(r *finding.Record) {
 	p.steps("keep", r.Persistent)
 	p.steps("undo", r.Undo)
 	p.steps("verify", r.Verify)
-	p.row("more", "trapbpf explain "+string(r.Trap), "trapbpf fix "+r.Finding.ID)
+	p.row("more", "trapbpf explain "+string(r.Trap))
 }
 
 // where names the place from the largest to the smallest.

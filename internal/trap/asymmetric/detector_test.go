@@ -215,16 +215,18 @@ func TestDropAfterTheMendingKeepsTheFindingOpen(t *testing.T) {
 	}
 }
 
-func TestLooseModeWithoutARouteOffersARoute(t *testing.T) {
-	desk := traptest.New(New())
-	d := drop(second, 1)
-	d.Reverse = event.Lookup{Source: addr("10.10.1.2"), Destination: addr("10.10.3.2"), Error: -101}
-	desk.Feed(d, routing(second+1, 2, 0))
-	seen, ok := desk.Last(RPFilterStrict)
-	if !ok {
-		t.Fatal("nothing seen")
-	}
-	if got := desk.Describe(seen.Key).Fix[0].Shell(); !strings.Contains(got, "ip route replace 10.10.3.2/32 dev eth1") {
-		t.Errorf("first fix %q", got)
+func TestWithoutARouteBackARouteIsOfferedInEitherMode(t *testing.T) {
+	for _, mode := range []int{modeStrict, modeLoose} {
+		desk := traptest.New(New())
+		d := drop(second, 1)
+		d.Reverse = event.Lookup{Source: addr("10.10.1.2"), Destination: addr("10.10.3.2"), Error: -101}
+		desk.Feed(d, routing(second+1, mode, 0))
+		seen, ok := desk.Last(RPFilterStrict)
+		if !ok {
+			t.Fatal("nothing seen")
+		}
+		if got := desk.Describe(seen.Key).Fix[0].Shell(); !strings.Contains(got, "ip route replace 10.10.3.2/32 dev eth1") {
+			t.Errorf("mode %d: first fix %q", mode, got)
+		}
 	}
 }

@@ -81,7 +81,7 @@ func (w *writer) fixDisagree(m *disagree) {
 	if m.behind {
 		w.fix(trap.Note("%s is behind: empty its cache, or wait %d s", m.one.Server.Addr(), w.left(m.one.Expires)))
 	} else {
-		w.fix(trap.Note("find out who is behind: trapbpf probe dns %s asks every layer and the zone's own servers", m.name.Name))
+		w.fix(trap.Note("find out who is behind: dig +trace %s asks the zone's own servers", m.name.Name))
 	}
 	w.Persistent = append(w.Persistent,
 		trap.Note("name only resolvers that answer alike in one resolv.conf: a stub takes the first that answers"),
