@@ -4,6 +4,7 @@
 package kerneltest
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -43,21 +44,39 @@ func makeNamespace(t testing.TB) (*Netns, error) {
 	if err := os.MkdirAll(namespaceDir, 0o755); err != nil {
 		return nil, err
 	}
+	sweep()
 	file, err := os.CreateTemp(namespaceDir, fmt.Sprintf("tbkt-%d-", os.Getpid()))
 	if err != nil {
 		return nil, err
 	}
 	path := file.Name()
 	file.Close()
-	t.Cleanup(func() {
-		_ = unix.Unmount(path, unix.MNT_DETACH)
-		_ = os.Remove(path)
-	})
+	t.Cleanup(func() { remove(path) })
 	if err := onFreshThread(func() error { return unshareTo(path) }); err != nil {
 		return nil, err
 	}
 	id, err := inode(path)
 	return &Netns{Name: filepath.Base(path), Path: path, ID: id}, err
+}
+
+func remove(path string) {
+	_ = unix.Unmount(path, unix.MNT_DETACH)
+	_ = os.Remove(path)
+}
+
+// sweep removes what a test process that was killed has left: its name holds the
+// process's id.
+func sweep() {
+	left, _ := filepath.Glob(filepath.Join(namespaceDir, "tbkt-*")) // the pattern is well formed
+	for _, path := range left {
+		var pid, nonce int
+		if _, err := fmt.Sscanf(filepath.Base(path), "tbkt-%d-%d", &pid, &nonce); err != nil {
+			continue
+		}
+		if errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
+			remove(path)
+		}
+	}
 }
 
 func unshareTo(path string) error {
