@@ -174,8 +174,5 @@ func (a *Agent) beat() *event.Tick {
 	return &event.Tick{Header: event.Header{Time: kernel.Now()}, Wall: time.Now().UTC()}
 }
 
-// Hooks tells how each hook fared.
-func (a *Agent) Hooks() []event.Hook { return a.kernel.Hooks() }
-
 // ErrRecording is wrapped by errors of the recording that an agent writes.
 var ErrRecording = errors.New("recording stopped")

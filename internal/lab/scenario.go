@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/trapbpf/trapbpf/internal/nearest"
 	"github.com/trapbpf/trapbpf/pkg/finding"
 )
 
@@ -86,7 +87,7 @@ func Find(name string) (Scenario, error) {
 		if s.Name == name {
 			return s, nil
 		}
-		if d := editDistance(name, s.Name); d < distance {
+		if d := nearest.Distance(name, s.Name); d < distance {
 			best, distance = s.Name, d
 		}
 	}
@@ -105,26 +106,4 @@ func (s Scenario) expects(trap finding.Trap, cause finding.Cause) bool {
 		return false
 	}
 	return cause == s.Cause || slices.Contains(s.Also, cause)
-}
-
-// editDistance counts the insertions, deletions and substitutions that turn a into
-// b (Levenshtein; Wagner and Fischer 1974, one row kept).
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -49,14 +49,3 @@ func TestFindNamesTheNearest(t *testing.T) {
 		t.Errorf("Find(bind-pool) gives %q, %v", s.Name, err)
 	}
 }
-
-func TestEditDistance(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"kitten", "sitting", 3}, {"flaw", "lawn", 2}} {
-		if got := editDistance(c.a, c.b); got != c.want {
-			t.Errorf("editDistance(%q, %q) = %d, not %d", c.a, c.b, got, c.want)
-		}
-	}
-}

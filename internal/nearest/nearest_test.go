@@ -24,7 +24,7 @@ func TestDistanceCountsEdits(t *testing.T) {
 	for _, c := range []struct {
 		a, b string
 		want int
-	}{{"kitten", "sitting", 3}, {"", "abc", 3}, {"same", "same", 0}} {
+	}{{"kitten", "sitting", 3}, {"", "abc", 3}, {"same", "same", 0}, {"", "", 0}, {"abc", "", 3}, {"flaw", "lawn", 2}} {
 		if got := Distance(c.a, c.b); got != c.want {
 			t.Errorf("Distance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
 		}

@@ -98,7 +98,7 @@ func PathMTU(p *flow.Path) *finding.MTU {
 func PathFlow(p *flow.Path, f *finding.Finding) {
 	f.Flow = finding.Flow{Source: p.Local, Destination: p.Key.Peer, Direction: "egress"}
 	if quoted := quotedOf(p); quoted != nil {
-		f.Flow.Transport = transportOf(quoted.Protocol)
+		f.Flow.Transport = TransportOf(quoted.Protocol)
 		f.Flow.SourcePort, f.Flow.DestinationPort = quoted.Source.Port(), quoted.Destination.Port()
 	}
 	for s := range p.Stalls.All {
@@ -125,7 +125,9 @@ func quotedOf(p *flow.Path) *event.Packet {
 	}
 }
 
-func transportOf(protocol uint8) string {
+// TransportOf names the transport of a protocol number as records do, "" for one
+// that has no ports.
+func TransportOf(protocol uint8) string {
 	switch protocol {
 	case event.ProtocolTCP:
 		return "tcp"

@@ -52,7 +52,7 @@ func (g *group) fixLoose(place trap.Place, iface *event.Interface, f *finding.Fi
 func (g *group) fixPolicyRoute(place trap.Place, facts *flow.Facts, f *finding.Finding) {
 	routing := facts.Namespace(g.key.Netns).Routing
 	local := g.first.Packet.Destination.Addr()
-	if routing == nil || !isLocal(routing, local) {
+	if _, ok := holder(routing, local); !ok {
 		return
 	}
 	gateway, ok := gatewayBehind(routing, g.first.Iface)
@@ -70,15 +70,19 @@ func (g *group) fixPolicyRoute(place trap.Place, facts *flow.Facts, f *finding.F
 		place.Do(finding.RouteOp{Verb: "del", Gateway: gateway, Dev: g.first.Iface, Table: table}, "takes the route back", ""))
 }
 
-func isLocal(routing *event.Routing, a netip.Addr) bool {
+// holder gives the interface that has an address of this host.
+func holder(routing *event.Routing, a netip.Addr) (iface string, ok bool) {
+	if routing == nil {
+		return "", false
+	}
 	for _, iface := range routing.Interfaces {
 		for _, prefix := range iface.Prefixes {
 			if prefix.Addr() == a {
-				return true
+				return iface.Name, true
 			}
 		}
 	}
-	return false
+	return "", false
 }
 
 func gatewayBehind(routing *event.Routing, iface string) (netip.Addr, bool) {

@@ -84,9 +84,11 @@ func (g *group) judge(now event.Time, desk trap.Desk) {
 	if g.key.Cause == MartianSource && g.drops < martianDrops {
 		return
 	}
+	if g.unseen == 0 && g.told != finding.Suspected {
+		return
+	}
 	status := g.status(desk.Facts())
-	proven := g.told == finding.Suspected && status == finding.Confirmed
-	if g.unseen == 0 && !proven {
+	if g.unseen == 0 && status != finding.Confirmed {
 		return
 	}
 	overdue := now.Sub(g.first.Time) >= factsWait

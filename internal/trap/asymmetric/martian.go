@@ -58,17 +58,11 @@ func martianAgainst(kind string) []string {
 // ownerOf says which interface holds the source address.
 func ownerOf(routing *event.Routing, g *group) string {
 	source := g.first.Packet.Source.Addr()
-	if routing == nil {
+	iface, ok := holder(routing, source)
+	if !ok {
 		return ""
 	}
-	for _, iface := range routing.Interfaces {
-		for _, prefix := range iface.Prefixes {
-			if prefix.Addr() == source {
-				return fmt.Sprintf("%s is this host's own address, on %s", source, iface.Name)
-			}
-		}
-	}
-	return ""
+	return fmt.Sprintf("%s is this host's own address, on %s", source, iface)
 }
 
 func (g *group) fixMartian(facts *flow.Facts, f *finding.Finding) {

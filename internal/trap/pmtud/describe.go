@@ -135,7 +135,7 @@ func (w *way) describe(facts *flow.Facts, f *finding.Finding) {
 	f.Flow = finding.Flow{
 		Source: p.Source.Addr(), SourcePort: p.Source.Port(),
 		Destination: p.Destination.Addr(), DestinationPort: p.Destination.Port(),
-		Transport: protocol(p.Protocol),
+		Transport: trap.TransportOf(p.Protocol),
 	}
 	f.Ingress, f.Egress = w.first.Iface, w.first.OutIface
 	if f.Ingress == f.Egress {
@@ -155,17 +155,6 @@ func (w *way) describe(facts *flow.Facts, f *finding.Finding) {
 		w.describeUnsent(f)
 	}
 	w.fix(facts, f)
-}
-
-func protocol(number uint8) string {
-	switch number {
-	case event.ProtocolTCP:
-		return "tcp"
-	case event.ProtocolUDP:
-		return "udp"
-	default:
-		return ""
-	}
 }
 
 func (w *way) describeKilled(clock func(event.Time) string, f *finding.Finding) {

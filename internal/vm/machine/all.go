@@ -6,10 +6,7 @@ package machine
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
-
-	"github.com/trapbpf/trapbpf/internal/vm/job"
 )
 
 // bootLimit is how long a machine may take to come up and to go down, beside its
@@ -64,13 +61,4 @@ const tailLines = 20
 
 func (r Report) tail() []string {
 	return r.Console[max(0, len(r.Console)-tailLines):]
-}
-
-// Find gives a job's outcome by its name.
-func (r Report) Find(name string) (job.Outcome, bool) {
-	at := slices.IndexFunc(r.Outcomes, func(o job.Outcome) bool { return o.Name == name })
-	if at < 0 {
-		return job.Outcome{}, false
-	}
-	return r.Outcomes[at], true
 }
