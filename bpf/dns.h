@@ -57,22 +57,26 @@ static __always_inline long tb_dns_copy(struct tb_dns_view *view, void *to, __u3
 	return bpf_probe_read_kernel(to, size, view->linear);
 }
 
-/* Copies the payload once, from the packet into the ring. */
+/*
+ * Copies the payload once, from the packet into the ring. Kernels from 5.10 to 6.18 take a
+ * length's bounds from the very register that was compared. So what is compared is the
+ * index of the last byte, out of the compiler's sight, and the length is that plus one.
+ */
 static __always_inline void tb_dns_room(struct tb_dns_view *view, const __u32 room)
 {
 	struct tb_dns *sample = tb_reserve(TB_KIND_DNS, sizeof(*sample) + room);
-	__u32 size = view->captured;
+	__u64 last = view->captured - 1;
 
 	if (!sample)
 		return;
 	*sample = view->head;
-	barrier_var(size); /* else the compiler drops the bounds that the verifier asks for */
-	if (!size || size > room || tb_dns_copy(view, sample + 1, size)) {
+	sample->captured = view->captured;
+	barrier_var(last);
+	if (last >= room || tb_dns_copy(view, sample + 1, last + 1)) {
 		tb_lost(TB_KIND_DNS, TB_STAGE_MAP);
 		bpf_ringbuf_discard(sample, BPF_RB_NO_WAKEUP);
 		return;
 	}
-	sample->captured = size;
 	bpf_ringbuf_submit(sample, tb_dns_wake(view->head.header.time));
 }
 
