@@ -8,6 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
+	"github.com/google/nftables/expr"
+	"github.com/vishvananda/netlink"
+
 	"github.com/trapbpf/trapbpf/internal/hook"
 	"github.com/trapbpf/trapbpf/internal/kerneltest"
 	"github.com/trapbpf/trapbpf/pkg/event"
@@ -29,11 +34,35 @@ func lossy(t *testing.T) narrowed {
 	kerneltest.Cable(t,
 		kerneltest.End{Netns: n.client, Name: "near", Prefix: netip.MustParsePrefix(clientAddr + "/24")},
 		kerneltest.End{Netns: n.server, Name: "far", Prefix: netip.MustParsePrefix(serverAddr + "/24")})
-	n.server.Run(t, "nft", "add table ip t; add chain ip t in { type filter hook prerouting priority -300; }; "+
-		"add rule ip t in ip length > 1400 drop")
+	n.server.Do(t, loseLarge)
 	// Segments as they are on a wire, not as offload hands them over.
-	n.client.Run(t, "ip", "link", "set", "dev", "near", "gso_max_segs", "1")
+	n.client.Do(t, func() error {
+		near, err := netlink.LinkByName("near")
+		if err != nil {
+			return err
+		}
+		return netlink.LinkSetGSOMaxSegs(near, 1)
+	})
 	return n
+}
+
+// loseLarge drops what arrives in this namespace with an IPv4 length above 1400.
+func loseLarge() error {
+	conn, err := nftables.New()
+	if err != nil {
+		return err
+	}
+	table := conn.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: "t"})
+	chain := conn.AddChain(&nftables.Chain{
+		Name: "in", Table: table, Type: nftables.ChainTypeFilter,
+		Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityRaw,
+	})
+	conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: 2, Len: 2},
+		&expr.Cmp{Op: expr.CmpOpGt, Register: 1, Data: binaryutil.BigEndian.PutUint16(1400)},
+		&expr.Verdict{Kind: expr.VerdictDrop},
+	}})
+	return conn.Flush()
 }
 
 // fill sends a short message, and then more than one segment's worth.

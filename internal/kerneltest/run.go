@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -70,10 +71,24 @@ func (n *Netns) Sysctl(t testing.TB, path, value string) {
 	n.Do(t, func() error { return os.WriteFile("/proc/sys/net/"+path, []byte(value), 0o644) })
 }
 
+// slowness is the variable by which a machine says how many times slower it is than
+// those that limits are meant for: an emulated one, say.
+const slowness = "TRAPBPF_SLOWNESS"
+
+// Patient gives a limit in the time of the machine that the test runs on.
+func Patient(limit time.Duration) time.Duration {
+	factor, err := strconv.Atoi(os.Getenv(slowness))
+	if err != nil || factor < 1 {
+		return limit
+	}
+	return limit * time.Duration(factor)
+}
+
 // Within waits until done gives true, and fails the test with what was awaited
-// if that takes longer than limit.
+// if that takes longer than limit, which is Patient.
 func Within(t testing.TB, limit time.Duration, what string, done func() bool) {
 	t.Helper()
+	limit = Patient(limit)
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()
 	deadline := time.After(limit)

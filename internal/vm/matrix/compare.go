@@ -13,7 +13,7 @@ import (
 // Skip is one thing that does not work on a kernel.
 type Skip struct {
 	// Key says what was asked: "rung HOOK/RUNG", "trap NAME", "lab NAME",
-	// "test PACKAGE/NAME", "host NAME".
+	// "replay NAME", "test PACKAGE/NAME", "host NAME".
 	Key string
 	// Why is empty where it works after all.
 	Why string
@@ -40,6 +40,9 @@ func (r Result) Asked() (all []Skip) {
 			skip.Why = s.Verdict + ": " + strings.Join(s.Problems, "; ")
 		}
 		all = append(all, skip)
+	}
+	for _, p := range r.Replays {
+		all = append(all, Skip{"replay " + p.Name, p.Why})
 	}
 	for _, t := range r.Tests {
 		all = append(all, Skip{"test " + t.Name, t.Why})

@@ -23,9 +23,13 @@ const (
 	doctorLimit   = 2 * time.Minute
 	scenarioLimit = 5 * time.Minute
 	testsLimit    = 15 * time.Minute
+	replayLimit   = time.Minute
 	// knownLimit is three times what a scenario needs that works.
 	knownLimit = time.Minute
 )
+
+// slowness is how many times longer than here a test may wait in a machine.
+const slowness = 10
 
 // The jobs' names, or what they begin with.
 const (
@@ -33,6 +37,7 @@ const (
 	jobLadder   = "ladder/"
 	jobScenario = "lab/"
 	jobTests    = "test/"
+	jobReplay   = "replay/"
 	jobHost     = "host/"
 )
 
@@ -46,9 +51,11 @@ type Boot struct {
 type Plan struct {
 	// Scenarios are the lab scenarios to run; nil means all, an empty list none.
 	Scenarios []string
-	// Brief leaves out the kernel tests, and runs one fault and one twin of each
-	// trap.
+	// Brief leaves out the kernel tests, and runs and replays one fault and one twin
+	// of each trap.
 	Brief bool
+	// Recordings are those to replay.
+	Recordings []Recording
 	// Bare leaves out the hosts that lack something.
 	Bare bool
 	// Known are what is known not to work: a scenario among them is given less
@@ -64,6 +71,9 @@ func (p Plan) Boots(t image.Target) []Boot {
 	jobs := append([]job.Job{doctor(jobDoctor, "--cost")}, ladders()...)
 	for _, name := range p.scenarios(t) {
 		jobs = append(jobs, p.scenario(name))
+	}
+	for _, r := range p.recordings() {
+		jobs = append(jobs, r.job())
 	}
 	if !p.Brief {
 		jobs = append(jobs, tests()...)
@@ -92,6 +102,13 @@ func (p Plan) scenarios(t image.Target) (names []string) {
 		seen[kind] = true
 	}
 	return names
+}
+
+func (p Plan) recordings() []Recording {
+	if p.Brief {
+		return brief(p.Recordings)
+	}
+	return p.Recordings
 }
 
 // twinOf names the trap that a twin must not be taken for.
@@ -152,6 +169,7 @@ func tests() (jobs []job.Job) {
 		jobs = append(jobs, job.Job{
 			Name:  jobTests + pkg,
 			Argv:  []string{binary(pkg), "-test.v", "-test.timeout=" + testsLimit.String()},
+			Env:   []string{fmt.Sprintf("TRAPBPF_SLOWNESS=%d", slowness)},
 			Limit: testsLimit,
 		})
 	}

@@ -28,14 +28,18 @@ type examined struct {
 	} `json:"costs"`
 }
 
-// Read makes a result of what a kernel's jobs printed.
-func Read(kernel, release string, outcomes []job.Outcome) Result {
+// Read makes a result of what a kernel's jobs printed, and of what the recordings
+// must give.
+func Read(kernel, release string, outcomes []job.Outcome, recordings []Recording) Result {
 	r := Result{
 		Kernel: kernel, Release: release,
 		Stands: map[string]string{}, Instructions: map[string]uint32{},
 	}
 	for _, o := range outcomes {
 		r.take(o)
+		if rest, ok := isJob(o.Name, jobReplay); ok {
+			r.Replays = append(r.Replays, readReplay(o, rest, recordings))
+		}
 	}
 	order := map[string]int{}
 	for i, row := range hook.Table() {
@@ -162,6 +166,14 @@ func readScenario(o job.Outcome, name string) Scenario {
 		s.Problems = []string{"expected " + s.Expected}
 	}
 	return s
+}
+
+func readReplay(o job.Outcome, name string, recordings []Recording) Replay {
+	at := slices.IndexFunc(recordings, func(r Recording) bool { return r.Name == name })
+	if at < 0 {
+		return Replay{Name: name, Why: "nobody knows what it must give"}
+	}
+	return recordings[at].judge(o)
 }
 
 // ending says in words how a job that did not go well ended.

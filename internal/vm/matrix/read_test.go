@@ -31,7 +31,7 @@ func TestReadTellsWhereHooksStandAndWhatWasForced(t *testing.T) {
 		ended("doctor", report(first.Rungs[0].Name, "", 42)),
 		ended("ladder/0", report(first.Rungs[0].Name, "", 42)),
 		ended("ladder/1", report("", "not permitted", 0)),
-	})
+	}, nil)
 	if r.Stands[first.Name] != first.Rungs[0].Name || r.Instructions["tb_x"] != 42 || len(r.Traps) != 1 {
 		t.Errorf("result %+v", r)
 	}
@@ -50,7 +50,7 @@ func TestReadTakesADoctorThatFailedForARefusalOfEveryRung(t *testing.T) {
 		{Name: "ladder/0", Code: 2, Stderr: "log\npanic: nil map\n\tmain.go:1\n", Ended: true},
 		ended("ladder/0", "no JSON"),
 	} {
-		r := Read("5.10-amd64", "5.10", []job.Outcome{o})
+		r := Read("5.10-amd64", "5.10", []job.Outcome{o}, nil)
 		if len(r.Rungs) != len(hook.Table()) {
 			t.Fatalf("%d rungs", len(r.Rungs))
 		}
@@ -92,7 +92,7 @@ func TestReadHostComparesWithTheOrdinaryOne(t *testing.T) {
 		ended("host/lower", report("raw_tp", "", 1)),
 		ended("host/blind", report("", "no tracefs", 1)),
 		{Name: "host/refused", Code: 5, Stderr: "no BTF\n", Ended: true},
-	})
+	}, nil)
 	if len(r.Hosts) != 4 {
 		t.Fatalf("hosts %+v", r.Hosts)
 	}

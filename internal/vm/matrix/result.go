@@ -25,6 +25,8 @@ type Result struct {
 	Instructions map[string]uint32 `json:"verified_instructions,omitempty"`
 	Traps        []Trap            `json:"traps"`
 	Scenarios    []Scenario        `json:"scenarios,omitempty"`
+	// Replays are the kept recordings, replayed.
+	Replays []Replay `json:"replays,omitempty"`
 	// Tests are the privileged tests, run on that kernel.
 	Tests []Test `json:"tests,omitempty"`
 	// Hosts are the barer hosts that doctor was run on.
@@ -56,6 +58,13 @@ type Scenario struct {
 	Verdict string `json:"verdict"`
 	// Problems are all that was not as promised, none where all was.
 	Problems []string `json:"problems,omitempty"`
+}
+
+// Replay is one recording.
+type Replay struct {
+	Name string `json:"name"`
+	// Why says how what it gave differs from what it must give, "" where it does not.
+	Why string `json:"why,omitempty"`
 }
 
 // Test is one test of a package.

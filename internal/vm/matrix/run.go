@@ -30,6 +30,12 @@ func Run(ctx context.Context, tree build.Tree, t image.Target, p Plan) (Result, 
 	if err != nil {
 		return Result{}, err
 	}
+	if p.Recordings, err = Recordings(tree.Root); err != nil {
+		return Result{}, err
+	}
+	for _, r := range p.recordings() {
+		files = append(files, r.file())
+	}
 	var outcomes []job.Outcome
 	for i, boot := range p.Boots(t) {
 		m := machine.Machine{Kernel: kernel, Script: boot.Script, Append: boot.Append, Files: files, Each: p.Each}
@@ -40,7 +46,7 @@ func Run(ctx context.Context, tree build.Tree, t image.Target, p Plan) (Result, 
 		}
 		outcomes = append(outcomes, report.Outcomes...)
 	}
-	r := Read(t.Name(), kernel.Release, outcomes)
+	r := Read(t.Name(), kernel.Release, outcomes, p.Recordings)
 	r.Wall = time.Since(begun)
 	return r, nil
 }

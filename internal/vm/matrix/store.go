@@ -68,6 +68,7 @@ func (s Store) Save(fresh Result) error {
 func Merge(kept, fresh Result) Result {
 	merged := fresh
 	merged.Scenarios = replace(kept.Scenarios, fresh.Scenarios, func(s Scenario) string { return s.Name })
+	merged.Replays = replace(kept.Replays, fresh.Replays, func(r Replay) string { return r.Name })
 	merged.Tests = replace(kept.Tests, fresh.Tests, func(t Test) string { return t.Name })
 	merged.Hosts = replace(kept.Hosts, fresh.Hosts, func(h Host) string { return h.Name })
 	return merged

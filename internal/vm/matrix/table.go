@@ -27,6 +27,7 @@ func Render(results []Result) string {
 	writeRungs(&b, results)
 	writeTraps(&b, results)
 	writeScenarios(&b, results)
+	writeReplays(&b, results)
 	writeTests(&b, results)
 	writeHosts(&b, results)
 	writeInstructions(&b, results)
@@ -125,6 +126,25 @@ func writeScenarios(b *strings.Builder, results []Result) {
 			return x.Verdict
 		})
 	writeTable(b, "scenario", rows, results)
+}
+
+// writeReplays needs no row for each recording: they all give the same, or are
+// named below.
+func writeReplays(b *strings.Builder, results []Result) {
+	b.WriteString("\n## Recordings\n\n`trapbpf replay` of the recordings in internal/trap/*/testdata gives the kept records, byte for byte.\n")
+	same := row{"same records", func(r Result) string {
+		if len(r.Replays) == 0 {
+			return ""
+		}
+		same := 0
+		for _, p := range r.Replays {
+			if p.Why == "" {
+				same++
+			}
+		}
+		return fmt.Sprintf("%d of %d", same, len(r.Replays))
+	}}
+	writeTable(b, "replayed", []row{same}, results)
 }
 
 func writeTests(b *strings.Builder, results []Result) {
