@@ -16,7 +16,7 @@ import (
 func sample() Result {
 	return Result{
 		Kernel: "5.10-amd64", Release: "5.10.0",
-		Rungs:        []Rung{{"kfree_skb", "tp_btf", "no reasons"}, {"kfree_skb", "raw_tp", ""}},
+		Rungs:        []Rung{{Hook: "kfree_skb", Rung: "tp_btf", Why: "no reasons"}, {Hook: "kfree_skb", Rung: "raw_tp"}},
 		Stands:       map[string]string{"kfree_skb": "raw_tp"},
 		Instructions: map[string]uint32{"tb_drop": 1000},
 		Traps:        []Trap{{Trap: "dns-caching", Sight: "sees"}, {Trap: "asymmetric-routing", Sight: "blind", Missing: []string{"drops"}}},
@@ -127,7 +127,7 @@ func TestSavingAPartialRunKeepsTheRest(t *testing.T) {
 }
 
 func TestTableShowsEveryAnswerAndLeavesUnaskedCellsEmpty(t *testing.T) {
-	other := Result{Kernel: "6.1-amd64", Release: "6.1.0", Rungs: []Rung{{"kfree_skb", "tp_btf", ""}}}
+	other := Result{Kernel: "6.1-amd64", Release: "6.1.0", Rungs: []Rung{{Hook: "kfree_skb", Rung: "tp_btf"}}}
 	text := Render([]Result{sample(), other})
 	for _, line := range []string{
 		"| kfree_skb, tp_btf | no | yes |",
@@ -158,6 +158,23 @@ func TestDocumentIsWhatTheKeptResultsGive(t *testing.T) {
 	}
 	if string(got) != want {
 		t.Error("docs/kernels.md differs from the kept results: go run ./internal/vm/cmd/kernels table")
+	}
+}
+
+// costsPath is the document with the table of costs.
+const costsPath = "../../../bpf/README.md"
+
+func TestCostsAreWhatTheKeptResultsGive(t *testing.T) {
+	got, err := os.ReadFile(costsPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := SpliceCosts(Store{Dir: "testdata"}, string(got))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Error("bpf/README.md differs from the kept results: go run ./internal/vm/cmd/kernels table")
 	}
 }
 

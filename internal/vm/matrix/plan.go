@@ -51,10 +51,10 @@ type Boot struct {
 type Plan struct {
 	// Scenarios are the lab scenarios to run; nil means all, an empty list none.
 	Scenarios []string
-	// Brief leaves out the kernel tests, and runs and replays one fault and one twin
-	// of each trap.
+	// Brief leaves out the kernel tests, and runs one fault and one twin of each
+	// trap.
 	Brief bool
-	// Recordings are those to replay.
+	// Recordings are those to replay: it takes a fraction of a second each.
 	Recordings []Recording
 	// Bare leaves out the hosts that lack something.
 	Bare bool
@@ -72,7 +72,7 @@ func (p Plan) Boots(t image.Target) []Boot {
 	for _, name := range p.scenarios(t) {
 		jobs = append(jobs, p.scenario(name))
 	}
-	for _, r := range p.recordings() {
+	for _, r := range p.Recordings {
 		jobs = append(jobs, r.job())
 	}
 	if !p.Brief {
@@ -102,13 +102,6 @@ func (p Plan) scenarios(t image.Target) (names []string) {
 		seen[kind] = true
 	}
 	return names
-}
-
-func (p Plan) recordings() []Recording {
-	if p.Brief {
-		return brief(p.Recordings)
-	}
-	return p.Recordings
 }
 
 // twinOf names the trap that a twin must not be taken for.

@@ -61,6 +61,7 @@ func (r *Result) take(o job.Outcome) {
 	}
 	if rest, ok := isJob(o.Name, jobTests); ok {
 		r.Tests = append(r.Tests, readTests(o, rest)...)
+		r.takeCosts(o.Stdout)
 	}
 	if rest, ok := isJob(o.Name, jobHost); ok {
 		r.Hosts = append(r.Hosts, r.readHost(o, rest))

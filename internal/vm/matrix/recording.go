@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/trapbpf/trapbpf/internal/vm/image"
@@ -62,16 +61,6 @@ func (r Recording) job() job.Job {
 		Argv:  []string{agent, "replay", "--output", "json", r.inGuest()},
 		Limit: replayLimit,
 	}
-}
-
-// brief gives one fault and one twin of each trap.
-func brief(all []Recording) (some []Recording) {
-	for _, r := range all {
-		if !slices.ContainsFunc(some, func(s Recording) bool { return s.Trap == r.Trap && s.twin() == r.twin() }) {
-			some = append(some, r)
-		}
-	}
-	return some
 }
 
 // The exit codes of a replay that found nothing, and of one that found something.

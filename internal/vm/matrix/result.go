@@ -41,6 +41,9 @@ type Rung struct {
 	Rung string `json:"rung"`
 	// Why says why it did not attach, "" where it did.
 	Why string `json:"why,omitempty"`
+	// Nanoseconds is what a run cost under the tests' traffic, 0 where it was not
+	// measured. Under emulation it compares with its like only.
+	Nanoseconds uint64 `json:"nanoseconds,omitempty"`
 }
 
 // Trap is how well a trap is seen.

@@ -33,7 +33,7 @@ func Run(ctx context.Context, tree build.Tree, t image.Target, p Plan) (Result, 
 	if p.Recordings, err = Recordings(tree.Root); err != nil {
 		return Result{}, err
 	}
-	for _, r := range p.recordings() {
+	for _, r := range p.Recordings {
 		files = append(files, r.file())
 	}
 	var outcomes []job.Outcome

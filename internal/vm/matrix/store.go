@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/trapbpf/trapbpf/internal/vm/image"
 )
@@ -57,8 +58,20 @@ func (s Store) Save(fresh Result) error {
 	if err := os.WriteFile(filepath.Join(s.Dir, fresh.Kernel+".json"), append(raw, '\n'), 0o644); err != nil {
 		return fmt.Errorf("save the result: %w", err)
 	}
-	skips := FormatSkips(merged.Skips())
-	if err := os.WriteFile(filepath.Join(s.Dir, fresh.Kernel+".skips"), []byte(skips), 0o644); err != nil {
+	return s.saveSkips(merged)
+}
+
+// saveSkips writes the list of what does not work; there is none where all does.
+func (s Store) saveSkips(r Result) error {
+	path := filepath.Join(s.Dir, r.Kernel+".skips")
+	skips := r.Skips()
+	if len(skips) == 0 {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("save the known skips: %w", err)
+		}
+		return nil
+	}
+	if err := os.WriteFile(path, []byte(FormatSkips(skips)), 0o644); err != nil {
 		return fmt.Errorf("save the known skips: %w", err)
 	}
 	return nil
@@ -67,11 +80,23 @@ func (s Store) Save(fresh Result) error {
 // Merge gives the kept result with the fresh one's answers in place of its own.
 func Merge(kept, fresh Result) Result {
 	merged := fresh
+	keepCosts(merged.Rungs, kept.Rungs)
 	merged.Scenarios = replace(kept.Scenarios, fresh.Scenarios, func(s Scenario) string { return s.Name })
 	merged.Replays = replace(kept.Replays, fresh.Replays, func(r Replay) string { return r.Name })
 	merged.Tests = replace(kept.Tests, fresh.Tests, func(t Test) string { return t.Name })
 	merged.Hosts = replace(kept.Hosts, fresh.Hosts, func(h Host) string { return h.Name })
 	return merged
+}
+
+// keepCosts fills in what rungs cost that were not measured this time.
+func keepCosts(fresh, kept []Rung) {
+	for i := range fresh {
+		f := &fresh[i]
+		at := slices.IndexFunc(kept, func(k Rung) bool { return k.Hook == f.Hook && k.Rung == f.Rung })
+		if at >= 0 && f.Why == "" && f.Nanoseconds == 0 {
+			f.Nanoseconds = kept[at].Nanoseconds
+		}
+	}
 }
 
 // replace gives the old rows with those of the same name replaced, new names last.
@@ -88,17 +113,49 @@ func replace[T any](old, fresh []T, name func(T) string) []T {
 	return merged
 }
 
-// Document renders all that the store keeps, in the order of the targets.
-func Document(s Store) (string, error) {
-	var results []Result
+// results gives all that the store keeps of kernels, in the order of the targets.
+func (s Store) results() (results []Result, err error) {
 	for _, t := range image.Targets() {
 		r, _, err := s.Load(t.Name())
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		if r.Release != "" {
 			results = append(results, r)
 		}
 	}
+	return results, nil
+}
+
+// Document renders docs/kernels.md.
+func Document(s Store) (string, error) {
+	results, err := s.results()
+	if err != nil {
+		return "", err
+	}
 	return Render(results), nil
+}
+
+// The lines between which bpf/README.md has its table of costs.
+const (
+	costsBegin = "<!-- costs: made by `go run ./internal/vm/cmd/kernels table` -->\n"
+	costsEnd   = "<!-- end of costs -->\n"
+)
+
+// SpliceCosts puts the table of costs into the text of bpf/README.md.
+func SpliceCosts(s Store, text string) (string, error) {
+	results, err := s.results()
+	if err != nil {
+		return "", err
+	}
+	hardware, _, err := s.Load(Hardware)
+	if err != nil {
+		return "", err
+	}
+	before, rest, begun := strings.Cut(text, costsBegin)
+	_, after, ended := strings.Cut(rest, costsEnd)
+	if !begun || !ended || len(results) == 0 {
+		return "", fmt.Errorf("splice the costs of %d kernels: no place between %q and %q", len(results), costsBegin, costsEnd)
+	}
+	return before + costsBegin + CostTable(results, hardware) + costsEnd + after, nil
 }

@@ -7,7 +7,8 @@
 //	kernels fetch [KERNELS]            put them into the cache
 //	kernels exec [-kernel NAME] BIN …  run one static program there; as `go test -exec`
 //	kernels run [-kernels LIST] …      the whole matrix
-//	kernels table                      write docs/kernels.md from the kept results
+//	kernels cost                       measure here what each rung costs
+//	kernels table                      write docs/kernels.md and the costs in bpf/README.md
 //
 // KERNELS is a comma-separated list of names from `list`, "ci" or "all".
 package main
@@ -33,7 +34,7 @@ const (
 )
 
 // errUsage tells that the command line makes no sense.
-var errUsage = errors.New("usage: kernels list | fetch [KERNELS] | exec [-kernel NAME] BIN [ARG…] | run [FLAG…] | table")
+var errUsage = errors.New("usage: kernels list | fetch [KERNELS] | exec [-kernel NAME] BIN [ARG…] | run [FLAG…] | cost | table")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, unix.SIGTERM)
@@ -62,6 +63,8 @@ func command(ctx context.Context, args []string) (code int, err error) {
 		return execute(ctx, tree, args[1:])
 	case "run":
 		return run(ctx, tree, args[1:])
+	case "cost":
+		return measure(ctx, tree)
 	case "table":
 		return table(tree)
 	default:

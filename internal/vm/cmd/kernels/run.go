@@ -136,14 +136,27 @@ func storeOf(tree build.Tree) matrix.Store {
 	return matrix.Store{Dir: filepath.Join(tree.Root, "internal/vm/matrix/testdata")}
 }
 
-// table writes docs/kernels.md.
+// table writes docs/kernels.md, and the costs in bpf/README.md.
 func table(tree build.Tree) (int, error) {
-	text, err := matrix.Document(storeOf(tree))
+	store := storeOf(tree)
+	text, err := matrix.Document(store)
 	if err != nil {
 		return exitFailed, err
 	}
 	if err := os.WriteFile(filepath.Join(tree.Root, "docs/kernels.md"), []byte(text), 0o644); err != nil {
 		return exitFailed, fmt.Errorf("write the table: %w", err)
+	}
+	readme := filepath.Join(tree.Root, "bpf/README.md")
+	old, err := os.ReadFile(readme)
+	if err != nil {
+		return exitFailed, fmt.Errorf("read where the costs stand: %w", err)
+	}
+	spliced, err := matrix.SpliceCosts(store, string(old))
+	if err != nil {
+		return exitFailed, err
+	}
+	if err := os.WriteFile(readme, []byte(spliced), 0o644); err != nil {
+		return exitFailed, fmt.Errorf("write the costs: %w", err)
 	}
 	return 0, nil
 }
