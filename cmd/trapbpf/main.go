@@ -38,6 +38,14 @@ func run() int {
 		StderrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 		StdoutWidth:    width,
 		Getenv:         os.Getenv,
+		Environ:        os.Environ,
+		Hangup:         hangup,
 		Version:        version,
 	})
+}
+
+func hangup() <-chan os.Signal {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP)
+	return signals
 }

@@ -50,9 +50,12 @@ type Config struct {
 	Record func(*finding.Record)
 	// Lost hears of events that never reached the stream; nil for nobody. The loss
 	// is the callee's for the call only.
-	Lost    func(*event.Loss)
-	Log     *zap.Logger
-	Version string
+	Lost func(*event.Loss)
+	// Ready, where not nil, is called once every hook is attached and no event is
+	// missed from then on. Alive is called several times a second while events are read.
+	Ready, Alive func()
+	Log          *zap.Logger
+	Version      string
 }
 
 // Agent is an agent with every hook attached.
@@ -82,7 +85,7 @@ func Open(c Config) (*Agent, error) {
 		}
 		a.watch = append(a.watch, at)
 	}
-	opened, err := kernel.Open(kernel.Options{Netns: inodes(a.watch), Sights: sights(c.Traps), Rung: c.Rung})
+	opened, err := kernel.Open(kernel.Options{Netns: inodes(a.watch), Sights: sights(c.Traps), Rung: c.Rung, Alive: c.Alive})
 	if err != nil {
 		return nil, err
 	}
@@ -128,6 +131,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer a.kernel.Close() //nolint:errcheck // detaching has nothing left to save
 	a.introduce()
 	a.announce()
+	if a.config.Ready != nil {
+		a.config.Ready()
+	}
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	facts, stopFacts := context.WithCancel(context.Background())

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/trapbpf/trapbpf/internal/config"
 	"github.com/trapbpf/trapbpf/internal/host"
 	"github.com/trapbpf/trapbpf/internal/kernel"
 )
@@ -38,12 +39,13 @@ var errFindings = errors.New("findings present")
 func codeOf(err error) int {
 	var usage usageError
 	var unknown *host.UnknownError
+	var mistake *config.Error
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.Is(err, errFindings):
 		return exitFindings
-	case errors.As(err, &usage), errors.As(err, &unknown):
+	case errors.As(err, &usage), errors.As(err, &unknown), errors.As(err, &mistake):
 		return exitUsage
 	case errors.Is(err, kernel.ErrPrivilege):
 		return exitPrivilege

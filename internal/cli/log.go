@@ -12,7 +12,7 @@ import (
 
 // newLog gives the agent's log: for a person on a terminal, else as JSON with the
 // field names of ECS.
-func newLog(w io.Writer, terminal, color bool, level zapcore.Level) *zap.Logger {
+func newLog(w io.Writer, terminal, color bool, level zapcore.LevelEnabler) *zap.Logger {
 	config := zapcore.EncoderConfig{
 		TimeKey:        "@timestamp",
 		LevelKey:       "log.level",

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -25,8 +26,12 @@ type Environment struct {
 	// Terminal tells whether a stream is one, and its width in columns.
 	StdoutTerminal, StderrTerminal bool
 	StdoutWidth                    int
-	// Getenv reads the environment.
+	// Getenv and Environ read the environment.
 	Getenv  func(string) string
+	Environ func() []string
+	// Hangup gives a channel with a value for each SIGHUP, which from then on does not
+	// end the process; nil where nobody sends one.
+	Hangup  func() <-chan os.Signal
 	Version string
 }
 
@@ -57,8 +62,8 @@ func newRoot(env Environment) *cobra.Command {
 	root.SetErr(env.Stderr)
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
-		newWatch(env), newRecord(env), newReplay(env), newExplain(env),
-		newLab(env), newDoctor(env), newVersion(env), newMan(),
+		newWatch(env), newRun(env), newRecord(env), newReplay(env), newExplain(env),
+		newLab(env), newDoctor(env), newConfig(env), newVersion(env), newMan(),
 	)
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {

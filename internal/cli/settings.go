@@ -56,13 +56,18 @@ func (f *watchFlags) colored(env Environment) (bool, error) {
 	if err := parseChoice("color", f.color, colorChoices()); err != nil {
 		return false, err
 	}
-	switch f.color {
+	return env.colored(f.color), nil
+}
+
+// colored decides for one of the words of --color.
+func (env Environment) colored(word string) bool {
+	switch word {
 	case "always":
-		return true, nil
+		return true
 	case "never":
-		return false, nil
+		return false
 	default:
-		return env.StdoutTerminal && env.Getenv("NO_COLOR") == "" && env.Getenv("TERM") != "dumb", nil
+		return env.StdoutTerminal && env.Getenv("NO_COLOR") == "" && env.Getenv("TERM") != "dumb"
 	}
 }
 

@@ -52,6 +52,7 @@ func watch(ctx context.Context, env Environment, f *watchFlags, record *recordFi
 	defer log.Sync() //nolint:errcheck // stderr has nothing to sync
 	ctx, cancel := f.limit(ctx)
 	defer cancel()
+	defer env.onHangup(ctx, func() { hungUp(env, cancel, log) })()
 	out := newOutput(env, set, cancel, log)
 	config := agent.Config{
 		Traps: set.traps, Netns: f.netns, Quiet: f.quiet, Rung: f.rung,
@@ -61,6 +62,16 @@ func watch(ctx context.Context, env Environment, f *watchFlags, record *recordFi
 		config.Recording = record.writer
 	}
 	return finish(runAgent(ctx, config), out, log)
+}
+
+// hungUp ends a watch whose terminal is gone. Elsewhere SIGHUP asks a service to reload,
+// and here there is nothing that could be.
+func hungUp(env Environment, cancel func(), log *zap.Logger) {
+	if env.StdoutTerminal || env.StderrTerminal {
+		cancel()
+		return
+	}
+	log.Info("nothing to reload: only `trapbpf run` reads its configuration again")
 }
 
 func runAgent(ctx context.Context, config agent.Config) error {

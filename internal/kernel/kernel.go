@@ -37,6 +37,9 @@ type Options struct {
 	Rung map[string]string
 	// SampleEvery is the least time between two samples of one key; 0 means 250 ms.
 	SampleEvery time.Duration
+	// Alive, where not nil, is called by Run several times a second while it reads: a
+	// watchdog's sign that events still flow.
+	Alive func()
 	// reasons replaces the drop reasons that traps rest on: tests provoke others.
 	reasons []string
 }
@@ -50,6 +53,7 @@ type Kernel struct {
 	decoder *decode.Decoder
 	walker  *walker
 	sweeper *sweeper
+	alive   func()
 	dials   *ebpf.Map // addresses whose dials are told, nil where nobody sees them
 }
 
@@ -81,7 +85,7 @@ func Open(o Options) (*Kernel, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Kernel{maps: maps, reasons: found}
+	k := &Kernel{maps: maps, reasons: found, alive: o.Alive}
 	k.decoder = decode.New(decode.Names{Reason: found.name, Symbol: newSymbols(openKallsyms).name})
 	k.climb(&climber{options: o, maps: maps, reasons: found, cache: cache})
 	return k, nil

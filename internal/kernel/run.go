@@ -37,7 +37,10 @@ func (k *Kernel) Run(ctx context.Context, emit func(event.Event)) error {
 	}
 	defer func() { _ = reader.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = reader.Flush() })()
-	s := &stream{reader: reader, teller: newTeller(k, emit)}
+	s := &stream{reader: reader, teller: newTeller(k, emit), alive: k.alive}
+	if s.alive == nil {
+		s.alive = func() {}
+	}
 	return s.run(ctx)
 }
 
@@ -46,11 +49,13 @@ type stream struct {
 	reader *ringbuf.Reader
 	record ringbuf.Record
 	teller *teller
+	alive  func()
 }
 
 func (s *stream) run(ctx context.Context) error {
 	pressureDue := time.Now().Add(pressureEvery)
 	for ctx.Err() == nil {
+		s.alive()
 		until := time.Now().Add(pollEvery)
 		if err := s.pump(until, until); err != nil {
 			return err

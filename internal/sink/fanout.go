@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 
 	"github.com/trapbpf/trapbpf/pkg/finding"
 )
@@ -23,6 +25,9 @@ type Route struct {
 	MinSeverity finding.Severity
 	// Queue is how many records may wait, DefaultQueue where 0.
 	Queue int
+	// Mark tells two routes to a sink of one name apart: Replace leaves a route alone
+	// whose mark has not changed.
+	Mark string
 }
 
 // Report is what Fanout has to say of a sink: a record was lost, or an error came up.
@@ -45,10 +50,15 @@ var (
 	ErrDeadline  = errors.New("the sink did not finish in time")
 )
 
-// Fanout hands every record to every sink that wants it. Write and Close are for one
-// goroutine.
+// Fanout hands every record to every sink that wants it. Its methods may be called
+// from several goroutines, but none after Close.
 type Fanout struct {
+	report func(Report)
+
+	mu    sync.Mutex
 	lanes []*lane
+	// leaving are lanes that take nothing more and still write what waits.
+	leaving []*lane
 }
 
 // NewFanout starts a goroutine for each route. They end with Close, which also
@@ -57,17 +67,66 @@ type Fanout struct {
 // report hears of every loss and error. It is called from several goroutines, Write's
 // caller among them, and must not block or call the Fanout.
 func NewFanout(report func(Report), routes ...Route) *Fanout {
-	f := new(Fanout)
-	for _, route := range routes {
-		l := newLane(route, report)
-		f.lanes = append(f.lanes, l)
-		go l.run()
-	}
+	f := &Fanout{report: report}
+	f.Replace(routes...)
 	return f
+}
+
+// Replace makes these the routes. What waits for a sink that is not among them any
+// more is still written, then that sink is closed; a new one of the same name begins
+// after that, since both may hold the same file. It never blocks.
+func (f *Fanout) Replace(routes ...Route) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	old := f.lanes
+	f.lanes = nil
+	for _, route := range routes {
+		if i := slices.IndexFunc(old, func(l *lane) bool { return l.same(route) }); i >= 0 {
+			f.lanes = append(f.lanes, old[i])
+			old = slices.Delete(slices.Clone(old), i, i+1)
+			continue
+		}
+		f.lanes = append(f.lanes, newLane(route, f.report))
+	}
+	for _, l := range old {
+		l.queue.close()
+	}
+	f.leaving = append(slices.DeleteFunc(f.leaving, (*lane).ended), old...)
+	f.begin()
+}
+
+// begin starts the lanes that do not run yet.
+func (f *Fanout) begin() {
+	for _, l := range f.lanes {
+		if l.running {
+			continue
+		}
+		l.running = true
+		var before []*lane
+		for _, leaver := range f.leaving {
+			if leaver.name() == l.name() {
+				before = append(before, leaver)
+			}
+		}
+		go l.run(before)
+	}
+}
+
+// Reopen asks the sinks that hold files to open them anew.
+func (f *Fanout) Reopen() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, l := range f.lanes {
+		if r, ok := l.route.Sink.(Reopener); ok {
+			r.Reopen()
+		}
+	}
 }
 
 // Write queues a record and never blocks. The record must not change any more.
 func (f *Fanout) Write(r *finding.Record) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	for _, l := range f.lanes {
 		l.offer(r)
 	}
@@ -77,11 +136,13 @@ func (f *Fanout) Write(r *finding.Record) {
 // Where ctx ends first, what still waits is lost, and told as such; a sink that hangs
 // in a write is left behind, and the error names it.
 func (f *Fanout) Close(ctx context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	for _, l := range f.lanes {
 		l.queue.close()
 	}
 	var errs []error
-	for _, l := range f.lanes {
+	for _, l := range slices.Concat(f.leaving, f.lanes) {
 		errs = append(errs, l.finish(ctx))
 	}
 	return errors.Join(errs...)

@@ -20,6 +20,8 @@ type lane struct {
 	// done tells that run has returned; closeErr may be read then.
 	done     chan struct{}
 	closeErr error
+	// running is the Fanout's: run was started.
+	running bool
 }
 
 func newLane(route Route, report func(Report)) *lane {
@@ -32,6 +34,23 @@ func newLane(route Route, report func(Report)) *lane {
 	}
 }
 
+func (l *lane) name() string { return l.route.Sink.Name() }
+
+// same tells whether the lane serves that route already. A route without a mark is
+// never the same as another.
+func (l *lane) same(r Route) bool {
+	return r.Mark != "" && l.route.Mark == r.Mark && l.name() == r.Sink.Name()
+}
+
+func (l *lane) ended() bool {
+	select {
+	case <-l.done:
+		return true
+	default:
+		return false
+	}
+}
+
 func (l *lane) offer(r *finding.Record) {
 	if !l.filter.Wants(r) {
 		return
@@ -41,8 +60,13 @@ func (l *lane) offer(r *finding.Record) {
 	}
 }
 
-func (l *lane) run() {
+// run writes what is queued until the queue is closed and empty, once the lanes
+// before it have ended.
+func (l *lane) run(before []*lane) {
 	defer close(l.done)
+	for _, b := range before {
+		<-b.done
+	}
 	broken := false
 	for {
 		r, ok := l.queue.take()
@@ -62,5 +86,5 @@ func (l *lane) run() {
 }
 
 func (l *lane) lose(r *finding.Record, err error) {
-	l.report(Report{Sink: l.route.Sink.Name(), Lost: r, Dropped: l.dropped.Add(1), Err: err})
+	l.report(Report{Sink: l.name(), Lost: r, Dropped: l.dropped.Add(1), Err: err})
 }

@@ -30,6 +30,13 @@ type Sink interface {
 	Close() error
 }
 
+// Reopener is a Sink that holds a file which others move away, as log rotation does.
+type Reopener interface {
+	// Reopen makes the next Write open its file anew. It does not block, and may be
+	// called from any goroutine.
+	Reopen()
+}
+
 // Encoder gives a record as bytes, ready to be written: a line ends with its newline.
 type Encoder interface {
 	// Append appends the record to dst and returns the extended slice; on an error

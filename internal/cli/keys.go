@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/trapbpf/trapbpf/internal/config"
 )
 
 // maxConfig bounds a configuration file: a longer one is something else.
@@ -60,6 +62,9 @@ func applyKeys(c *cobra.Command, path string, mapping *yaml.Node) error {
 	for i := 0; i < len(mapping.Content); i += 2 {
 		key, value := mapping.Content[i], mapping.Content[i+1]
 		f := c.Flags().Lookup(key.Value)
+		if f == nil && config.Known(key.Value) {
+			continue // for the service: the same file serves both
+		}
 		if f == nil || !inConfig(key.Value) {
 			return usagef("%s:%d: unknown key %q%s", path, key.Line, key.Value,
 				meant(key.Value, configKeys(c), "see `"+c.CommandPath()+" --help` for the names"))

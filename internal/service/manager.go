@@ -1,0 +1,75 @@
+// SPDX-FileCopyrightText: The trapbpf authors
+// SPDX-License-Identifier: Apache-2.0
+
+package service
+
+import (
+	"fmt"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
+)
+
+// manager speaks to the service manager by sd_notify(3). Where there is none, it says
+// nothing.
+type manager struct {
+	log *zap.Logger
+	// watchdog is how often the manager wants a sign of life, 0 for never.
+	watchdog time.Duration
+	// lived is set by the reader of events and taken by the next sign of life: a
+	// reader that hangs is a service that hangs.
+	lived  atomic.Bool
+	status string
+}
+
+func newManager(log *zap.Logger) *manager {
+	watchdog, err := daemon.SdWatchdogEnabled(false)
+	if err != nil {
+		log.Warn("the service manager's watchdog is not served", zap.Error(err))
+	}
+	return &manager{log: log, watchdog: watchdog}
+}
+
+// beat is how often tick is to be called: twice in the watchdog's time.
+func (m *manager) beat() time.Duration {
+	if m.watchdog == 0 {
+		return statusEvery
+	}
+	return m.watchdog / 2
+}
+
+func (m *manager) alive() { m.lived.Store(true) }
+
+func (m *manager) ready() { m.say(daemon.SdNotifyReady + "\nSTATUS=watching") }
+
+// reloading tells the moment, too, as Type=notify-reload asks.
+func (m *manager) reloading() {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+		m.log.Warn("monotonic clock not read", zap.Error(err))
+	}
+	m.say(daemon.SdNotifyReloading + "\nMONOTONIC_USEC=" + strconv.FormatInt(now.Nano()/1000, 10))
+}
+
+func (m *manager) stopping() { m.say(daemon.SdNotifyStopping) }
+
+// tick gives the sign of life, if there was one, and what is new of the status.
+func (m *manager) tick(status string) {
+	if m.watchdog > 0 && m.lived.Swap(false) {
+		m.say(daemon.SdNotifyWatchdog)
+	}
+	if status != m.status {
+		m.status = status
+		m.say(fmt.Sprintf("STATUS=%s", status))
+	}
+}
+
+func (m *manager) say(words string) {
+	if _, err := daemon.SdNotify(false, words); err != nil {
+		m.log.Debug("service manager not told", zap.Error(err))
+	}
+}

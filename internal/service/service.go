@@ -1,0 +1,142 @@
+// SPDX-FileCopyrightText: The trapbpf authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package service is the agent as a service: what a configuration asks for, kept
+// running, told to the service manager, and changed while it runs.
+//
+// One goroutine reads events (internal/agent), one serves each sink (internal/sink),
+// and one here hears signals and the clock. What is configured again by a reload are
+// the sinks, the lowest severities and the log level; the rest needs a restart, and a
+// reload that changes it says so.
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/trapbpf/trapbpf/internal/agent"
+	"github.com/trapbpf/trapbpf/internal/config"
+	"github.com/trapbpf/trapbpf/internal/sink"
+	"github.com/trapbpf/trapbpf/pkg/finding"
+)
+
+// flushWithin bounds how long the records may take to their readers once the agent
+// has stopped: SIGTERM to exit is to take 3 s at most.
+const flushWithin = 2 * time.Second
+
+// Options are what a service is given from outside.
+type Options struct {
+	// Load reads the configuration: at the start, and again at every reload.
+	Load func() (config.Config, error)
+	// Reload asks for one each time it gives a value.
+	Reload <-chan struct{}
+	// Stdout is for sinks that write there.
+	Stdout io.Writer
+	// Rung forces hooks onto rungs.
+	Rung    map[string]string
+	Log     *zap.Logger
+	Level   zap.AtomicLevel
+	Version string
+}
+
+// Service is one run.
+type Service struct {
+	options Options
+	config  config.Config
+	log     *zap.Logger
+	fanout  *sink.Fanout
+	manager *manager
+	tally   tally
+	// broken ends the run: nobody reads standard output any more.
+	broken func()
+}
+
+// Run watches until ctx ends. Errors of the configuration are *config.Error.
+func Run(ctx context.Context, o Options) error {
+	first, err := o.Load()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := limit(ctx, first.For)
+	defer cancel()
+	s := &Service{options: o, config: first, log: o.Log, manager: newManager(o.Log), broken: cancel}
+	if err := s.setLevel(first.LogLevel); err != nil {
+		return err
+	}
+	opened, err := agent.Open(s.agentConfig())
+	if err != nil {
+		return err
+	}
+	s.fanout = sink.NewFanout(s.report, s.routes(first)...)
+	return errors.Join(s.run(ctx, opened), s.flush())
+}
+
+func limit(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if d > 0 {
+		return context.WithTimeout(ctx, d)
+	}
+	return context.WithCancel(ctx)
+}
+
+// run reads events until ctx ends, and attends to the service meanwhile.
+func (s *Service) run(ctx context.Context, opened *agent.Agent) error {
+	group, ctx := errgroup.WithContext(ctx)
+	attending, stop := context.WithCancel(ctx)
+	group.Go(func() error {
+		defer stop()
+		return opened.Run(ctx)
+	})
+	group.Go(func() error {
+		s.attend(attending)
+		return nil
+	})
+	err := group.Wait()
+	s.manager.stopping()
+	return err
+}
+
+func (s *Service) flush() error {
+	ctx, cancel := context.WithTimeout(context.Background(), flushWithin)
+	defer cancel()
+	if err := s.fanout.Close(ctx); err != nil {
+		return fmt.Errorf("leave records behind: %w", err)
+	}
+	return nil
+}
+
+func (s *Service) agentConfig() agent.Config {
+	var traps []finding.Trap
+	for _, word := range s.config.Trap {
+		traps = append(traps, finding.Trap(word))
+	}
+	return agent.Config{
+		Traps: traps, Netns: s.config.Netns, Quiet: s.config.QuietPeriod, Rung: s.options.Rung,
+		Record: s.record, Ready: s.manager.ready, Alive: s.manager.alive,
+		Log: s.log, Version: s.options.Version,
+	}
+}
+
+// record takes a record from the engine to the sinks.
+func (s *Service) record(r *finding.Record) {
+	s.tally.add(r)
+	s.fanout.Write(r)
+}
+
+// report hears what went wrong on the way out.
+func (s *Service) report(r sink.Report) {
+	if r.Lost != nil {
+		s.tally.lost.Add(1)
+	}
+	s.log.Warn("record lost",
+		zap.String("event.dataset", "trapbpf.agent"), zap.String("event.kind", "event"),
+		zap.String("sink", r.Sink), zap.Uint64("dropped", r.Dropped), zap.Error(r.Err))
+	if of, configured := s.config.Sinks[r.Sink]; sink.Broken(r.Err) && (!configured || of.Stdout != nil) {
+		s.broken()
+	}
+}
