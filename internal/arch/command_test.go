@@ -107,9 +107,9 @@ func translateOwn(words []string) []string {
 	return script
 }
 
-// commandOf gives the command and, for lab, its subcommand.
+// commandOf gives the command and, for lab and probe, its subcommand.
 func commandOf(words []string) string {
-	if words[0] == "lab" && len(words) > 1 {
+	if (words[0] == "lab" || words[0] == "probe") && len(words) > 1 {
 		return words[0] + " " + words[1]
 	}
 	return words[0]

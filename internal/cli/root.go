@@ -63,6 +63,7 @@ func newRoot(env Environment) *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		newWatch(env), newRun(env), newRecord(env), newReplay(env), newExplain(env),
+		newProbe(env),
 		newLab(env), newDoctor(env), newConfig(env), newVersion(env), newMan(),
 	)
 	root.InitDefaultCompletionCmd()
