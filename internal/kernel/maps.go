@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/features"
 	"golang.org/x/sys/unix"
 
 	"github.com/trapbpf/trapbpf/internal/hook"
@@ -52,8 +53,7 @@ func (s *shared) fill(netns []event.Netns) error {
 	for _, name := range sharedNames() {
 		made, err := ebpf.NewMap(specs[name])
 		if errors.Is(err, unix.EPERM) {
-			return fmt.Errorf("%w: the kernel refuses BPF maps: CAP_BPF is needed outside of any user namespace: %w",
-				ErrPrivilege, err)
+			return refusedMap(err)
 		}
 		if err != nil {
 			return fmt.Errorf("make map %s: %w", name, err)
@@ -67,6 +67,22 @@ func (s *shared) fill(netns []event.Netns) error {
 	}
 	return nil
 }
+
+// refusedMap says what a kernel wants that refuses a map to a process with the
+// capabilities for it: before 5.11 room in the locked memory, else another
+// user namespace.
+func refusedMap(err error) error {
+	var limit unix.Rlimit
+	version, unknown := features.LinuxVersionCode()
+	if unknown == nil && version < unaccounted && unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit) == nil && limit.Cur != unix.RLIM_INFINITY {
+		return fmt.Errorf("%w: this kernel counts maps as locked memory, of which %d KiB are allowed, and CAP_SYS_RESOURCE to raise that is missing: "+
+			"grant it, or set LimitMEMLOCK=infinity (ulimit -l unlimited)", ErrPrivilege, limit.Cur>>10)
+	}
+	return fmt.Errorf("%w: the kernel refuses BPF maps: CAP_BPF is needed outside of any user namespace: %w", ErrPrivilege, err)
+}
+
+// unaccounted is the first kernel that does not count maps as locked memory: 5.11.
+const unaccounted = 5<<16 | 11<<8
 
 // sharedSpecs finds each shared map in the objects that declare it.
 func sharedSpecs() (map[string]*ebpf.MapSpec, error) {

@@ -28,6 +28,8 @@ func refusal(rung string, err error) string {
 		return "not permitted by this kernel"
 	case errors.Is(err, os.ErrNotExist):
 		return "this kernel has no such hook"
+	case errors.As(err, &verifier) && lockedDown(verifier.Log):
+		return "kernel lockdown (confidentiality) lets no program read kernel memory: boot with lockdown=integrity or without"
 	case errors.As(err, &verifier):
 		return "verifier refused: " + complaint(verifier.Log)
 	case errors.Is(err, ebpf.ErrNotSupported):
@@ -40,6 +42,18 @@ func refusal(rung string, err error) string {
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
+}
+
+// lockedDown tells the one refusal that lockdown's confidentiality mode makes of a
+// program that loads otherwise: the helper that reads kernel memory is not there
+// (LOCKDOWN_BPF_READ_KERNEL, kernel_lockdown(7)). It is not looked for in securityfs,
+// which may not be mounted; whoever lacks the capability for the helper was turned away
+// before.
+func lockedDown(log []string) bool {
+	return slices.ContainsFunc(log, func(line string) bool {
+		return strings.Contains(line, "bpf_probe_read") &&
+			(strings.Contains(line, "unknown func") || strings.Contains(line, "cannot use helper"))
+	})
 }
 
 // complaint is the verifier's last line before its statistics: what it stumbled at.

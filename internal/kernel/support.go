@@ -27,16 +27,21 @@ const oldest = 5<<16 | 8<<8
 const kernelTypes = "/sys/kernel/btf/vmlinux"
 
 func supported() error {
-	if _, err := os.Stat(kernelTypes); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: %s is missing: use a kernel built with CONFIG_DEBUG_INFO_BTF=y",
-			ErrUnsupported, kernelTypes)
-	}
+	_, types := os.Stat(kernelTypes)
 	version, err := features.LinuxVersionCode()
 	if err != nil {
 		return fmt.Errorf("read the kernel's version: %w", err)
 	}
-	if version < oldest {
-		return fmt.Errorf("%w: it is older than 5.8, which brought the BPF ring buffer", ErrUnsupported)
+	return fit(version, types)
+}
+
+// fit judges a kernel by its version code and by what looking for its types gave.
+func fit(version uint32, types error) error {
+	switch {
+	case version < oldest:
+		return fmt.Errorf("%w: it is older than 5.8, which brought the BPF ring buffer: use a newer one", ErrUnsupported)
+	case errors.Is(types, fs.ErrNotExist):
+		return fmt.Errorf("%w: %s is missing: use a kernel built with CONFIG_DEBUG_INFO_BTF=y", ErrUnsupported, kernelTypes)
 	}
 	return nil
 }

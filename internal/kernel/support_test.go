@@ -5,6 +5,7 @@ package kernel
 
 import (
 	"errors"
+	"io/fs"
 	"strings"
 	"testing"
 
@@ -49,6 +50,33 @@ func TestMissingCapabilitiesAreNamed(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestOldKernelsAndThoseWithoutTypesAreRefusedInOneLine(t *testing.T) {
+	version := func(major, minor uint32) uint32 { return major<<16 | minor<<8 | 12 }
+	tests := []struct {
+		version uint32
+		types   error
+		says    string
+	}{
+		{version(4, 19), fs.ErrNotExist, "older than 5.8"},
+		{version(5, 7), nil, "older than 5.8"},
+		{version(5, 8), nil, ""},
+		{version(5, 10), &fs.PathError{Op: "stat", Path: kernelTypes, Err: unix.ENOENT}, "CONFIG_DEBUG_INFO_BTF=y"},
+		{version(7, 3), nil, ""},
+	}
+	for _, test := range tests {
+		err := fit(test.version, test.types)
+		if test.says == "" {
+			if err != nil {
+				t.Errorf("%#x is refused: %v", test.version, err)
+			}
+			continue
+		}
+		if !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%#x gives %v, want %q", test.version, err, test.says)
+		}
 	}
 }
 

@@ -28,6 +28,7 @@ const patience = 5 * time.Second
 func run(j job.Job, say *console) job.Outcome {
 	restore := setSysctls(j.Sysctl, say)
 	defer restore()
+	defer hide(j.Hide, say)()
 	// Whatever the job left behind must not live into the next one. From init,
 	// -1 means everyone but itself.
 	defer func() { _ = unix.Kill(-1, unix.SIGKILL) }()
@@ -105,6 +106,23 @@ func rusage(state *os.ProcessState) (*syscall.Rusage, bool) {
 	}
 	usage, ok := state.SysUsage().(*syscall.Rusage)
 	return usage, ok
+}
+
+// hide lays empty file systems over directories and gives the function that takes
+// them away.
+func hide(paths []string, say *console) (show func()) {
+	for _, path := range paths {
+		if err := unix.Mount("tmpfs", path, "tmpfs", 0, ""); err != nil {
+			say.log("hide " + path + ": " + err.Error())
+		}
+	}
+	return func() {
+		for _, path := range paths {
+			if err := unix.Unmount(path, 0); err != nil {
+				say.log("show " + path + ": " + err.Error())
+			}
+		}
+	}
 }
 
 // setSysctls writes the values and gives the function that writes back the old.

@@ -38,6 +38,8 @@ type Job struct {
 	// Sysctl are files below /proc/sys with the value to write before the run.
 	// The previous values come back after it.
 	Sysctl map[string]string `json:"sysctl,omitempty"`
+	// Hide are directories that are empty during the run.
+	Hide []string `json:"hide,omitempty"`
 	// Drop are capability numbers that the program must do without.
 	Drop []uintptr `json:"drop,omitempty"`
 }

@@ -13,7 +13,7 @@ import (
 // Skip is one thing that does not work on a kernel.
 type Skip struct {
 	// Key says what was asked: "rung HOOK/RUNG", "trap NAME", "lab NAME",
-	// "replay NAME", "test PACKAGE/NAME", "host NAME".
+	// "replay NAME", "test PACKAGE/NAME", "host NAME", "refusal NAME".
 	Key string
 	// Why is empty where it works after all.
 	Why string
@@ -49,6 +49,9 @@ func (r Result) Asked() (all []Skip) {
 	}
 	for _, h := range r.Hosts {
 		all = append(all, Skip{"host " + h.Name, h.why()})
+	}
+	for _, f := range r.Refusals {
+		all = append(all, Skip{"refusal " + f.Name, f.Why})
 	}
 	return all
 }

@@ -39,6 +39,7 @@ const (
 	jobTests    = "test/"
 	jobReplay   = "replay/"
 	jobHost     = "host/"
+	jobRefused  = "refused/"
 )
 
 // Boot is one machine to run: a script, and words for the kernel's command line.
@@ -81,7 +82,7 @@ func (p Plan) Boots(t image.Target) []Boot {
 	if p.Bare {
 		return []Boot{{Script: job.Script{Jobs: jobs}}}
 	}
-	return append([]Boot{{Script: job.Script{Jobs: append(jobs, limited()...)}}}, others()...)
+	return append([]Boot{{Script: job.Script{Jobs: append(append(jobs, refused()...), limited()...)}}}, others()...)
 }
 
 func (p Plan) scenarios(t image.Target) (names []string) {
@@ -167,42 +168,6 @@ func tests() (jobs []job.Job) {
 		})
 	}
 	return jobs
-}
-
-// capSysResource is CAP_SYS_RESOURCE (capability.h): without it the locked-memory
-// limit cannot be raised.
-const capSysResource = 24
-
-// limited are the hosts that one machine can be made into and back again.
-func limited() []job.Job {
-	host := func(name string, change func(*job.Job)) job.Job {
-		j := doctor(jobHost + name)
-		change(&j)
-		return j
-	}
-	sysctl := func(key, value string) func(*job.Job) {
-		return func(j *job.Job) { j.Sysctl = map[string]string{key: value} }
-	}
-	return []job.Job{
-		host("perf_event_paranoid=3", sysctl("kernel/perf_event_paranoid", "3")),
-		host("kptr_restrict=2", sysctl("kernel/kptr_restrict", "2")),
-		host("no CAP_SYS_RESOURCE", func(j *job.Job) { j.Drop = []uintptr{capSysResource} }),
-		// This one stays until the machine is off: so it comes last.
-		host("unprivileged_bpf_disabled=1", sysctl("kernel/unprivileged_bpf_disabled", "1")),
-	}
-}
-
-// others are the hosts that need a boot of their own.
-func others() []Boot {
-	one := func(name string, without ...string) job.Script {
-		return job.Script{Jobs: []job.Job{doctor(jobHost + name)}, Without: without}
-	}
-	return []Boot{
-		{Script: one("no tracefs mounted", "tracefs", "debugfs")},
-		{Script: one("no cgroup v2", "cgroup2")},
-		{Script: one("lockdown=integrity"), Append: []string{"lockdown=integrity"}},
-		{Script: one("lockdown=confidentiality"), Append: []string{"lockdown=confidentiality"}},
-	}
 }
 
 // Check tells which scenario names there are none of.

@@ -66,6 +66,9 @@ func (r *Result) take(o job.Outcome) {
 	if rest, ok := isJob(o.Name, jobHost); ok {
 		r.Hosts = append(r.Hosts, r.readHost(o, rest))
 	}
+	if rest, ok := isJob(o.Name, jobRefused); ok {
+		r.Refusals = append(r.Refusals, readRefusal(o, rest))
+	}
 }
 
 func (r *Result) takeDoctor(o job.Outcome) {

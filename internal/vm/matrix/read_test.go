@@ -134,3 +134,25 @@ func TestReadTestsTellsABinaryThatDidNotComeThrough(t *testing.T) {
 		}
 	}
 }
+
+func TestRefusalMustHaveItsCodeAndOneLineThatSaysWhatToDo(t *testing.T) {
+	const line = "trapbpf: kernel not supported: use a kernel built with CONFIG_DEBUG_INFO_BTF=y\n"
+	cases := []struct {
+		outcome job.Outcome
+		wrong   string
+	}{
+		{job.Outcome{Code: 5, Stderr: line, Ended: true}, ""},
+		{job.Outcome{Code: 1, Stderr: line, Ended: true}, "must end with 5"},
+		{job.Outcome{Code: 0, Ended: true}, "must end with 5"},
+		{job.Outcome{Code: 5, Stderr: line}, "machine went down"},
+		{job.Outcome{Code: 5, Stderr: "trapbpf: sorry\n", Ended: true}, "must say"},
+		{job.Outcome{Code: 5, Stderr: "usage\n" + line, Ended: true}, "in one line"},
+	}
+	for _, c := range cases {
+		c.outcome.Name = "refused/no BTF"
+		r := Read("6.1-amd64", "6.1.0", []job.Outcome{c.outcome}, nil)
+		if got := r.Refusals[0].Why; (got == "") != (c.wrong == "") || !strings.Contains(got, c.wrong) {
+			t.Errorf("%+v gives %q, want %q", c.outcome, got, c.wrong)
+		}
+	}
+}

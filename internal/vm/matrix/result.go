@@ -31,6 +31,8 @@ type Result struct {
 	Tests []Test `json:"tests,omitempty"`
 	// Hosts are the barer hosts that doctor was run on.
 	Hosts []Host `json:"hosts,omitempty"`
+	// Refusals are the hosts on which the agent must not start.
+	Refusals []Refusal `json:"refusals,omitempty"`
 	// Wall is what it all took, on the host; it is told, not kept.
 	Wall time.Duration `json:"-"`
 }
@@ -86,4 +88,13 @@ type Host struct {
 	Blind []string `json:"blind,omitempty"`
 	// Problem says why doctor failed, "" where it did not.
 	Problem string `json:"problem,omitempty"`
+}
+
+// Refusal is a host that lacks what the agent cannot do without.
+type Refusal struct {
+	// Name says what it lacks, Says is the line that the agent ended with.
+	Name string `json:"name"`
+	Says string `json:"says"`
+	// Why says what was wrong with that, "" where it was right.
+	Why string `json:"why,omitempty"`
 }

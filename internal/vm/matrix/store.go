@@ -85,6 +85,7 @@ func Merge(kept, fresh Result) Result {
 	merged.Replays = replace(kept.Replays, fresh.Replays, func(r Replay) string { return r.Name })
 	merged.Tests = replace(kept.Tests, fresh.Tests, func(t Test) string { return t.Name })
 	merged.Hosts = replace(kept.Hosts, fresh.Hosts, func(h Host) string { return h.Name })
+	merged.Refusals = replace(kept.Refusals, fresh.Refusals, func(f Refusal) string { return f.Name })
 	return merged
 }
 

@@ -175,7 +175,33 @@ func writeHosts(b *strings.Builder, results []Result) {
 			}
 			return "same"
 		})
+	rows = append(rows, rowsOf(results,
+		func(r Result) []Refusal { return r.Refusals },
+		func(x Refusal) string { return x.Name },
+		func(_ Result, x Refusal) string {
+			if x.Why != "" {
+				return "**wrong** (below)"
+			}
+			return "refused"
+		})...)
 	writeTable(b, "host", rows, results)
+	writeRefusals(b, results)
+}
+
+// writeRefusals tells each line that the agent refuses with, once.
+func writeRefusals(b *strings.Builder, results []Result) {
+	told := map[string]bool{}
+	for _, r := range results {
+		for _, f := range r.Refusals {
+			if line := fmt.Sprintf("- %s: `%s`\n", f.Name, f.Says); f.Why == "" && !told[line] {
+				if len(told) == 0 {
+					b.WriteString("\nrefused: the agent cannot start, and says so in one line:\n\n")
+				}
+				told[line] = true
+				b.WriteString(line)
+			}
+		}
+	}
 }
 
 func writeInstructions(b *strings.Builder, results []Result) {
