@@ -56,17 +56,15 @@ func (r Result) Asked() (all []Skip) {
 	return all
 }
 
-// why says what a host keeps from being seen: hooks with one reason together, and
-// of a hook's reasons, one for each rung, the first.
+// why says what a host keeps from being seen, hooks with one reason together.
 func (h Host) why() string {
 	if h.Problem != "" {
 		return h.Problem
 	}
 	var hooks []Skip
 	for _, blind := range h.Blind {
-		name, reasons, _ := strings.Cut(blind, ": ")
-		first, _, _ := strings.Cut(reasons, "; ")
-		hooks = append(hooks, Skip{name, first})
+		name, reason, _ := strings.Cut(blind, ": ")
+		hooks = append(hooks, Skip{name, reason})
 	}
 	var words []string
 	for _, g := range Grouped(hooks) {

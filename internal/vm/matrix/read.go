@@ -71,10 +71,13 @@ func (r *Result) take(o job.Outcome) {
 	}
 }
 
+// ordinary names the host that lacks nothing, where doctor fails even on it.
+const ordinary = "ordinary"
+
 func (r *Result) takeDoctor(o job.Outcome) {
 	report, err := readDoctor(o)
 	if err != nil {
-		r.Hosts = append(r.Hosts, Host{Name: "ordinary", Problem: err.Error()})
+		r.Hosts = append(r.Hosts, Host{Name: ordinary, Problem: err.Error()})
 		return
 	}
 	r.Traps = report.Traps
@@ -151,12 +154,22 @@ func (r *Result) readHost(o job.Outcome, name string) Host {
 		switch {
 		case seen.Rung == was:
 		case seen.Rung != "":
-			h.Blind = append(h.Blind, fmt.Sprintf("%s stands on %s: %s", seen.Name, seen.Rung, strings.Join(seen.Higher, "; ")))
+			h.Blind = append(h.Blind, fmt.Sprintf("%s stands on %s: %s", seen.Name, seen.Rung, refusedBy(seen, was)))
 		default:
-			h.Blind = append(h.Blind, seen.Name+": "+seen.Blind)
+			h.Blind = append(h.Blind, seen.Name+": "+refusedBy(seen, was))
 		}
 	}
 	return h
+}
+
+// refusedBy says why a hook does not stand on a rung that an ordinary host allows.
+func refusedBy(h event.Hook, rung string) string {
+	for _, reason := range h.Higher {
+		if why, ok := strings.CutPrefix(reason, rung+": "); ok {
+			return why
+		}
+	}
+	return h.Blind
 }
 
 func readScenario(o job.Outcome, name string) Scenario {

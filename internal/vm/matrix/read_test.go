@@ -11,6 +11,7 @@ import (
 
 	"github.com/trapbpf/trapbpf/internal/hook"
 	"github.com/trapbpf/trapbpf/internal/vm/job"
+	"github.com/trapbpf/trapbpf/pkg/event"
 )
 
 // report is a doctor's report with one hook, the table's first.
@@ -154,5 +155,15 @@ func TestRefusalMustHaveItsCodeAndOneLineThatSaysWhatToDo(t *testing.T) {
 		if got := r.Refusals[0].Why; (got == "") != (c.wrong == "") || !strings.Contains(got, c.wrong) {
 			t.Errorf("%+v gives %q, want %q", c.outcome, got, c.wrong)
 		}
+	}
+}
+
+func TestWhatAHostRefusesIsTheRungThatAnOrdinaryOneAllows(t *testing.T) {
+	h := event.Hook{Rung: "tp_btf", Higher: []string{"fentry: not supported", "kprobe: not permitted"}}
+	if got := refusedBy(h, "kprobe"); got != "not permitted" {
+		t.Errorf("refused by %q", got)
+	}
+	if got := refusedBy(event.Hook{Blind: "no tracefs"}, "kprobe"); got != "no tracefs" {
+		t.Errorf("blind by %q", got)
 	}
 }

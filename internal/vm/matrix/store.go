@@ -84,6 +84,8 @@ func Merge(kept, fresh Result) Result {
 	merged.Scenarios = replace(kept.Scenarios, fresh.Scenarios, func(s Scenario) string { return s.Name })
 	merged.Replays = replace(kept.Replays, fresh.Replays, func(r Replay) string { return r.Name })
 	merged.Tests = replace(kept.Tests, fresh.Tests, func(t Test) string { return t.Name })
+	// It is there only where doctor fails.
+	kept.Hosts = slices.DeleteFunc(slices.Clone(kept.Hosts), func(h Host) bool { return h.Name == ordinary })
 	merged.Hosts = replace(kept.Hosts, fresh.Hosts, func(h Host) string { return h.Name })
 	merged.Refusals = replace(kept.Refusals, fresh.Refusals, func(f Refusal) string { return f.Name })
 	return merged
