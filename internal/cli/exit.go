@@ -47,7 +47,7 @@ func codeOf(err error) int {
 		return exitFindings
 	case errors.As(err, &usage), errors.As(err, &unknown), errors.As(err, &mistake):
 		return exitUsage
-	case errors.Is(err, kernel.ErrPrivilege):
+	case errors.Is(err, kernel.ErrPrivilege), errors.Is(err, host.ErrForbidden):
 		return exitPrivilege
 	case errors.Is(err, kernel.ErrUnsupported):
 		return exitKernel

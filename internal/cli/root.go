@@ -65,6 +65,7 @@ func newRoot(env Environment) *cobra.Command {
 		newWatch(env), newRun(env), newRecord(env), newReplay(env), newExplain(env),
 		newProbe(env),
 		newLab(env), newDoctor(env), newConfig(env), newVersion(env), newMan(),
+		newCheck(env),
 	)
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {

@@ -38,7 +38,17 @@ type rule struct {
 
 // rules implements World.Rules for the calling thread's namespace.
 func rules() ([]string, error) {
+	found, err := readRules()
 	var all []string
+	for i := range found {
+		all = append(all, found[i].text())
+	}
+	return all, err
+}
+
+// readRules lists the policy rules of both families beside the inborn ones.
+func readRules() ([]rule, error) {
+	var all []rule
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		body := &nl.RtMsg{RtMsg: unix.RtMsg{Family: family}}
 		found, err := dump(unix.RTM_GETRULE, []nl.NetlinkRequestData{body}, func(msg []byte) (rule, bool) {
@@ -48,9 +58,7 @@ func rules() ([]string, error) {
 		if err != nil && !errors.Is(err, unix.EAFNOSUPPORT) && !errors.Is(err, unix.EOPNOTSUPP) {
 			return nil, err
 		}
-		for i := range found {
-			all = append(all, found[i].text())
-		}
+		all = append(all, found...)
 	}
 	return all, nil
 }

@@ -1,0 +1,6 @@
+// SPDX-FileCopyrightText: The trapbpf authors
+// SPDX-License-Identifier: Apache-2.0
+
+package firewall
+
+func legacyBases() ([]base, error) { return nil, nil }
