@@ -26,14 +26,7 @@ func newLabels() labels {
 }
 
 func (l *labels) name(raw *dnsmessage.Name) string {
-	data := raw.Data[:raw.Length]
-	if len(data) > 1 && data[len(data)-1] == '.' {
-		data = data[:len(data)-1]
-	}
-	l.text = l.text[:0]
-	for _, b := range data {
-		l.text = appendPlain(l.text, b)
-	}
+	l.text = appendName(l.text[:0], raw)
 	if known, ok := l.known[string(l.text)]; ok {
 		return known
 	}
@@ -43,6 +36,21 @@ func (l *labels) name(raw *dnsmessage.Name) string {
 	made := string(l.text)
 	l.known[made] = made
 	return made
+}
+
+// Name gives a name in the form that event.DNSQuery documents: without the dot at its
+// end, lower-cased, and escaped so that any terminal can show it.
+func Name(raw *dnsmessage.Name) string { return string(appendName(nil, raw)) }
+
+func appendName(text []byte, raw *dnsmessage.Name) []byte {
+	data := raw.Data[:raw.Length]
+	if len(data) > 1 && data[len(data)-1] == '.' {
+		data = data[:len(data)-1]
+	}
+	for _, b := range data {
+		text = appendPlain(text, b)
+	}
+	return text
 }
 
 func appendPlain(text []byte, b byte) []byte {
@@ -56,8 +64,8 @@ func appendPlain(text []byte, b byte) []byte {
 	}
 }
 
-// typeName gives a type's mnemonic; one without is written as RFC 3597 has it.
-func typeName(t dnsmessage.Type) string {
+// TypeName gives a type's mnemonic; one without is written as RFC 3597 has it.
+func TypeName(t dnsmessage.Type) string {
 	name, known := strings.CutPrefix(t.String(), "Type")
 	if known {
 		return name
@@ -65,8 +73,8 @@ func typeName(t dnsmessage.Type) string {
 	return "TYPE" + name
 }
 
-// codeName gives a response code's mnemonic (IANA's registry of DNS RCODEs).
-func codeName(code dnsmessage.RCode) string {
+// CodeName gives a response code's mnemonic (IANA's registry of DNS RCODEs).
+func CodeName(code dnsmessage.RCode) string {
 	names := [...]string{
 		"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED",
 		"YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH", "NOTZONE", "DSOTYPENI",

@@ -66,7 +66,7 @@ func (p *parser) readQuery(message []byte) (bool, error) {
 	p.query.ID = header.ID
 	p.query.Recursive = header.RecursionDesired
 	p.query.Name = p.names.name(&question.Name)
-	p.query.Type = typeName(question.Type)
+	p.query.Type = TypeName(question.Type)
 	return true, nil
 }
 
@@ -79,12 +79,12 @@ func (p *parser) readAnswer(message []byte) (bool, error) {
 	a.ID = header.ID
 	a.Authoritative, a.Truncated, a.Authenticated = header.Authoritative, header.Truncated, header.AuthenticData
 	a.Name = p.names.name(&question.Name)
-	a.Type = typeName(question.Type)
+	a.Type = TypeName(question.Type)
 	code := header.RCode
 	if err := p.readSections(question.Type, &code); err != nil && !a.Cut && !a.Truncated {
 		return false, garbled(err)
 	}
-	a.RCode = codeName(code)
+	a.RCode = CodeName(code)
 	return true, nil
 }
 
