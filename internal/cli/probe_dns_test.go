@@ -91,7 +91,7 @@ func TestProbeDNSLooksFromTheNamespaceWithItsOwnResolvConf(t *testing.T) {
 func TestProbeDNSWithoutAnAnswerIsAnError(t *testing.T) {
 	n := kerneltest.Namespace(t)
 	code, stdout, stderr := run(t, "probe", "dns", "app.test", "--netns", n.Name, "--server", "127.0.0.9", "--output", "json")
-	if code != exitError || !strings.Contains(stdout, `"verdict":"unanswered"`) || !strings.Contains(stderr, "no server answered") || strings.Count(stderr, "\n") != 1 {
+	if code != exitError || !strings.Contains(stdout, `"verdict":"unanswered"`) || !strings.Contains(stderr, "no server answered the question") || strings.Count(stderr, "\n") != 1 {
 		t.Errorf("exit %d, %q, %q", code, stdout, stderr)
 	}
 }

@@ -19,7 +19,7 @@ func (r *Report) complain() {
 		case row.Status == Failing && row.RCode != "":
 			r.say("%s answers with %s", at, row.RCode)
 		case row.Status == Lame:
-			r.say("%s was named as a server of the zone and does not speak for it (%s)", at, row.RCode)
+			r.say("%s does not speak for the zone: its answer has no authority (%s, no AA flag)", at, row.RCode)
 		case row.Error != "":
 			r.say("%s: %s", at, row.Error)
 		}

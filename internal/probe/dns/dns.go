@@ -26,8 +26,9 @@ const Within = 5 * time.Second
 // maxServers bounds how many resolvers are asked.
 const maxServers = 24
 
-// ErrUnanswered says that no server at all gave an answer.
-var ErrUnanswered = errors.New("no server answered")
+// ErrUnanswered says that no server told what the name has, or that it has nothing: they
+// were silent, or answered with an error.
+var ErrUnanswered = errors.New("no server answered the question")
 
 // Layer is where between a program and the zone a server stands.
 type Layer string

@@ -62,6 +62,11 @@ type reply struct {
 	cut error
 }
 
+// answered tells whether the server said what the name has, or that it has nothing.
+func (r *reply) answered() bool {
+	return r.message != nil && (r.message.code == "NOERROR" || r.message.code == "NXDOMAIN")
+}
+
 // asker asks servers. Its methods may be called at the same time.
 type asker struct {
 	dial Dial

@@ -57,21 +57,36 @@ type saying struct {
 	addr []netip.Addr
 }
 
-// newTruth takes what the zone's servers said. Where none was reached, a server that was
-// asked as a resolver and is none, but speaks for the zone, counts as one.
+// newTruth takes what the zone's servers said. Where none of them spoke for it, a server
+// that was asked as a resolver and is none, but speaks for the zone, counts as one; else
+// what those say that the zone is delegated to, if they say it without authority.
 func newTruth(zone []*authority, layers []*reply) *truth {
-	t := &truth{said: map[string][]saying{}, round: map[string]bool{}}
-	for _, a := range zone {
-		t.take(a)
-	}
-	if len(t.said) > 0 {
-		return t
-	}
+	var given []*authority
 	for _, r := range layers {
 		if r.message != nil && !r.message.recursive {
-			t.take(&authority{host: host{addr: r.server}, zone: ".", reply: r})
+			given = append(given, &authority{host: host{addr: r.server}, zone: ".", reply: r})
 		}
 	}
+	if t := truthOf(zone, (*authority).speaks); len(t.said) > 0 {
+		return t
+	}
+	if t := truthOf(given, (*authority).speaks); len(t.said) > 0 {
+		return t.unlessContradictory()
+	}
+	return truthOf(zone, (*authority).has).unlessContradictory()
+}
+
+func truthOf(servers []*authority, counts func(*authority) bool) *truth {
+	t := &truth{said: map[string][]saying{}, round: map[string]bool{}}
+	for _, a := range servers {
+		if counts(a) {
+			t.take(a)
+		}
+	}
+	return t
+}
+
+func (t *truth) unlessContradictory() *truth {
 	if t.contradictory() {
 		return &truth{}
 	}
@@ -91,9 +106,6 @@ func (t *truth) contradictory() bool {
 }
 
 func (t *truth) take(a *authority) {
-	if !a.speaks() {
-		return
-	}
 	m, q := a.reply.message, a.reply.asked
 	for _, owner := range m.chain(q) {
 		if within(owner, a.zone) {
@@ -142,7 +154,7 @@ func overlap(a, b []string) bool {
 // round, and pools grow and shrink.
 func (t *truth) judge(r *reply) judgement {
 	m, q := r.message, r.asked
-	if m.code != "NOERROR" && m.code != "NXDOMAIN" {
+	if !r.answered() {
 		return judgement{status: Failing}
 	}
 	for _, owner := range m.chain(q) {

@@ -123,7 +123,7 @@ func (r *Report) voice(group []int) string {
 	var servers []string
 	for _, i := range group {
 		r.Servers[i].Status = Differs
-		servers = append(servers, r.Servers[i].Server)
+		servers = append(servers, r.Servers[i].Server+claim(&r.Servers[i]))
 	}
 	first := &r.Servers[group[0]]
 	holds := first.TTLLeft
@@ -131,6 +131,14 @@ func (r *Report) voice(group []int) string {
 		holds = first.NegativeTTLLeft
 	}
 	return fmt.Sprintf("%s: %s (for %s)", strings.Join(servers, ", "), list(first.Answers), left(holds))
+}
+
+// claim marks a server that says of itself that it speaks for the zone.
+func claim(row *Row) string {
+	if slices.Contains(row.Flags, "AA") {
+		return " (with authority, AA)"
+	}
+	return ""
 }
 
 // addZone adds what the zone's servers said. A second asking is shown by what it means

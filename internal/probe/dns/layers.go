@@ -53,7 +53,7 @@ func ClusterLayers(pods []event.Resolver) []Server {
 }
 
 func on(layer Layer, addr netip.Addr) Server {
-	if addr.IsLoopback() && layer == Resolver {
+	if addr.IsLoopback() && layer != Upstream {
 		layer = Stub
 	}
 	return Server{layer, netip.AddrPortFrom(addr, Port)}

@@ -79,6 +79,10 @@ func TestLayersAreToldApart(t *testing.T) {
 			event.Resolver{Nameservers: []netip.Addr{addr("192.0.2.53"), addr("::1")}, Search: []string{"svc.example.org", "example.org"}},
 			[]Server{at(Resolver, "192.0.2.53"), at(Stub, "::1")},
 		},
+		"pod with a stub": {
+			event.Resolver{Nameservers: []netip.Addr{addr("127.0.0.1")}, Search: []string{"a.svc.k8s.test", "svc.k8s.test"}},
+			[]Server{at(Stub, "127.0.0.1")},
+		},
 		"pod": {
 			event.Resolver{Nameservers: []netip.Addr{addr("10.96.0.10")}, Search: []string{"a.svc.cluster.local", "svc.cluster.local", "cluster.local"}},
 			[]Server{at(Cluster, "10.96.0.10")},

@@ -222,10 +222,13 @@ func TestSilentServersAreToldAndHoldNobodyUp(t *testing.T) {
 
 func TestNobodyAnswers(t *testing.T) {
 	s := newScene(t)
-	r, err := Probe(t.Context(), Options{Name: "app.example.test", Type: "A", Servers: []Server{at(Stub, "127.0.0.53")}, Dial: s.dial})
+	s.listen("127.0.0.5", (&book{zone: ".", recursion: true, code: dnsmessage.RCodeServerFailure}).handle)
+	servers := []Server{at(Stub, "127.0.0.53"), at(Resolver, "127.0.0.5")}
+	r, err := Probe(t.Context(), Options{Name: "app.example.test", Type: "A", Servers: servers, Dial: s.dial})
 	if !errors.Is(err, ErrUnanswered) || r.Verdict != VerdictUnanswered || s.row(r, "127.0.0.53").Error == "" {
 		t.Errorf("%v, %+v", err, r)
 	}
+	s.says(r, "127.0.0.53 (stub): refuses", "127.0.0.5 (resolver) answers with SERVFAIL")
 }
 
 func TestServersOfBothFamilies(t *testing.T) {

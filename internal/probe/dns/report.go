@@ -81,7 +81,7 @@ type Row struct {
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 func (r *Report) answered() bool {
-	return slices.ContainsFunc(r.Servers, func(row Row) bool { return row.RCode != "" })
+	return slices.ContainsFunc(r.Servers, func(row Row) bool { return row.RCode == "NOERROR" || row.RCode == "NXDOMAIN" })
 }
 
 // newRow gives what a reply says, without comparing it.

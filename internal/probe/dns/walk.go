@@ -33,8 +33,13 @@ type authority struct {
 
 // speaks tells whether the server gave the zone's own answer.
 func (a *authority) speaks() bool {
-	m := a.reply.message
-	return m != nil && m.authoritative && (m.code == "NOERROR" || m.code == "NXDOMAIN") && len(referral(a.zone, a.reply)) == 0
+	return a.reply.answered() && a.reply.message.authoritative && len(referral(a.zone, a.reply)) == 0
+}
+
+// has tells whether the server gave records, be it with or without authority. Without,
+// nothing but records counts: many a server says "nothing" for zones that it does not have.
+func (a *authority) has() bool {
+	return a.reply.answered() && len(a.reply.message.set(a.reply.asked.name, a.reply.asked.kind)) > 0
 }
 
 // authorities asks the servers that speak for a name, and where the name is an alias,

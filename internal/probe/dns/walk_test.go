@@ -74,6 +74,19 @@ func TestLameServerIsTold(t *testing.T) {
 	}
 }
 
+// A server that the zone is delegated to, and that answers as a cache does, is the
+// nearest thing to the zone's word.
+func TestAnswerWithoutAuthorityIsBetterThanNone(t *testing.T) {
+	s := newScene(t)
+	s.cacheAt("127.0.1.1", zoneLines("192.0.2.2")...)
+	s.cacheAt("127.0.0.2", zoneLines("192.0.2.1")...)
+	r := s.probe("app.example.test", at(Resolver, "127.0.0.2"))
+	if s.row(r, "127.0.1.1").Status != Lame || s.row(r, "127.0.0.2").Status != Behind {
+		t.Errorf("got %+v", r)
+	}
+	s.says(r, "127.0.1.1 (ns1.example.test, a server of example.test) does not speak for the zone")
+}
+
 // A zone that refers up, sideways or to itself leads nowhere.
 func TestDelegationThatDoesNotLeadDownIsNotFollowed(t *testing.T) {
 	s := newScene(t)
