@@ -23,7 +23,7 @@ func newLab(env Environment) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	c.AddCommand(newLabList(env), newLabRun(env))
+	c.AddCommand(newLabList(env), newLabRun(env), newLabLookups())
 	return c
 }
 
@@ -172,4 +172,15 @@ func labEnd(env Environment, f labFlags, results []lab.Result) error {
 		return fmt.Errorf("%w: %d of %d scenarios were not as promised; see their problems above", errLab, bad, len(results))
 	}
 	return nil
+}
+
+// newLabLookups is the program of a scenario, in a process of its own.
+func newLabLookups() *cobra.Command {
+	return &cobra.Command{
+		Use:    "lookups PROGRAM",
+		Short:  "Look names up, as a scenario's program: a scenario starts it",
+		Hidden: true,
+		Args:   cobra.ExactArgs(1),
+		RunE:   func(cmd *cobra.Command, args []string) error { return lab.RunLookups(cmd.Context(), args[0]) },
+	}
 }

@@ -37,6 +37,8 @@ type Name struct {
 	// Turned is when the answers of one resolver were last seen to go round: what one
 	// answer leaves out, a later one brings again. 0 for never.
 	Turned event.Time
+	// told is until when whom may use which address, the newest last.
+	told []told
 }
 
 // steadyFor is how long a set of addresses must have held to be no part of a rotation,

@@ -212,3 +212,32 @@ func TestExchangesAreBounded(t *testing.T) {
 		t.Errorf("%d kept, %d pushed out", x.asked.Len(), x.Evicted())
 	}
 }
+
+func TestProgramMayUseWhatItWasToldItself(t *testing.T) {
+	names := NewNames()
+	const old, pid = "192.0.2.1", 7
+	tell := func(a *event.DNSAnswer, comm string) *Name {
+		n := names.Take(a)
+		n.Tell(event.Owner{PID: pid, Comm: comm}, a)
+		return n
+	}
+	tell(saying(second, here, 10, old), "app")
+	n := tell(saying(5*second, here, 60, old), "other")
+	for who, want := range map[event.Owner]event.Time{
+		{PID: pid, Comm: "app"}:    11 * second,
+		{PID: pid, Comm: "other"}:  65 * second,
+		{PID: pid, Comm: "thread"}: 65 * second, // that dials what another one resolved
+		{PID: 8, Comm: "app"}:      0,
+	} {
+		if until, known := n.Until(who, netip.MustParseAddr(old)); until != want || known != (want != 0) {
+			t.Errorf("%+v may use it until %d (%v), want %d", who, until, known, want)
+		}
+	}
+	for i := range maxTold {
+		names.Take(saying(6*second, here, 10, old))
+		n.Tell(event.Owner{PID: uint32(100 + i)}, saying(6*second, here, 10, old))
+	}
+	if _, known := n.Until(event.Owner{PID: pid, Comm: "app"}, netip.MustParseAddr(old)); known || len(n.told) > maxTold {
+		t.Errorf("%d are kept, the oldest too", len(n.told))
+	}
+}

@@ -25,6 +25,7 @@ type network struct {
 	spaces   []*space
 	// listeners are its servers', closed here where their jobs never ran.
 	listeners []net.Listener
+	sockets   []*net.UDPConn
 	err       error
 }
 
@@ -170,6 +171,9 @@ func (n *network) fail(err error) {
 func (n *network) close() error {
 	for _, l := range n.listeners {
 		_ = l.Close() // often closed before
+	}
+	for _, c := range n.sockets {
+		_ = c.Close() // same
 	}
 	var errs []error
 	for _, s := range n.spaces {

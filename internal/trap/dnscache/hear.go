@@ -40,6 +40,7 @@ func (d *Detector) hearAnswer(a *event.DNSAnswer, desk trap.Desk) {
 		return
 	}
 	n := d.names.Take(a)
+	n.Tell(x.Query.Owner, a)
 	s := n.Of(a.Server)
 	if s.Denies() {
 		d.checkDenial(n, s, x, desk)

@@ -17,8 +17,9 @@ import (
 
 const (
 	// staleGrace is how long after its TTL an address may still be dialled: it was
-	// resolved just before, and the program took its time.
-	staleGrace = time.Second
+	// resolved just before, and the program took its time. Happy eyeballs wait for 250 ms
+	// (RFC 8305, 8).
+	staleGrace = 500 * time.Millisecond
 	// curedAfter is how long no dial to the old address must follow one to a new.
 	curedAfter = 2 * time.Second
 	// maxCurrent bounds how many of the new addresses are watched for the cure.
@@ -43,9 +44,10 @@ type stale struct {
 	// held is how the name had the address, newer the answer that took it away.
 	held  flow.Held
 	newer flow.Said
-	// dialled is when the first dial too late was, cured when the same program dialled
-	// a current address last.
+	// dialled is when the first dial too late was, until when the program might have
+	// dialled, cured when the same program dialled a current address last.
 	dialled event.Time
+	until   event.Time
 	cured   event.Time
 	cure    netip.Addr
 	proto   uint8
@@ -58,7 +60,7 @@ func (d *Detector) hearDial(e *event.Dial, desk trap.Desk) {
 		return
 	}
 	d.noteCure(e)
-	n, h := d.lostBy(e.Netns, to, e.Time)
+	n, h := d.lostBy(e)
 	if n == nil {
 		return
 	}
@@ -66,7 +68,7 @@ func (d *Detector) hearDial(e *event.Dial, desk trap.Desk) {
 	s.take(e.Time, fresh)
 	s.port, s.proto = e.Destination.Port(), e.Protocol
 	if s.dialled == 0 {
-		s.dialled = e.Time
+		s.dialled, s.until = e.Time, useful(n, h, e.Owner)
 	}
 	s.ask(e.Owner, desk)
 	s.watchCure(desk)
@@ -75,10 +77,11 @@ func (d *Detector) hearDial(e *event.Dial, desk trap.Desk) {
 
 // lostBy gives the name that lost an address for good, nil where the dial is innocent:
 // some name still has the address, or may have, as far as anybody knows.
-func (d *Detector) lostBy(id event.Netns, to netip.Addr, at event.Time) (*flow.Name, *flow.Held) {
+func (d *Detector) lostBy(e *event.Dial) (*flow.Name, *flow.Held) {
 	var name *flow.Name
 	var held *flow.Held
-	for _, key := range d.names.Holders(id, to) {
+	to := e.Destination.Addr()
+	for _, key := range d.names.Holders(e.Netns, to) {
 		n := d.names.Get(key)
 		if n == nil {
 			continue
@@ -87,7 +90,7 @@ func (d *Detector) lostBy(id event.Netns, to netip.Addr, at event.Time) (*flow.N
 		if h == nil {
 			continue
 		}
-		if h.Gone == 0 || at < h.Expires.Add(staleGrace) || n.Rotates(at) {
+		if h.Gone == 0 || e.Time < useful(n, h, e.Owner).Add(staleGrace) || n.Rotates(e.Time) {
 			return nil, nil
 		}
 		if held == nil || h.Last > held.Last {
@@ -95,6 +98,15 @@ func (d *Detector) lostBy(id event.Netns, to netip.Addr, at event.Time) (*flow.N
 		}
 	}
 	return name, held
+}
+
+// useful tells until when a program may use an address: by what it was told itself where
+// that is known, else by what anybody on the host was.
+func useful(n *flow.Name, h *flow.Held, who event.Owner) event.Time {
+	if until, known := n.Until(who, h.Addr); known {
+		return until
+	}
+	return h.Expires
 }
 
 func (d *Detector) stale(n *flow.Name, h *flow.Held) *stale {

@@ -165,3 +165,22 @@ func TestFlushCommandsAreOfTheCachesThatRun(t *testing.T) {
 		}
 	}
 }
+
+// Somebody else was told a moment ago that the address holds for a minute: that is no
+// excuse for a program whose own answer ran out long before.
+func TestEachProgramIsHeldToWhatItWasTold(t *testing.T) {
+	s := newScene()
+	s.say(one, name, 2, oldA)
+	s.pass(10 * time.Second)
+	s.pid = appPID + 1
+	s.say(one, name, 60, oldA)
+	s.say(one, name, 60, newA)
+	s.dial(oldA)
+	s.silent(t)
+	s.pid = appPID
+	s.dial(oldA)
+	s.settle()
+	if f := s.must(t, StaleAnswer, finding.Confirmed, finding.High); f.Process.PID != appPID {
+		t.Errorf("told of %+v", f.Process)
+	}
+}

@@ -1,0 +1,112 @@
+// SPDX-FileCopyrightText: The trapbpf authors
+// SPDX-License-Identifier: Apache-2.0
+
+package lab
+
+import (
+	"fmt"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/trapbpf/trapbpf/pkg/finding"
+)
+
+const causeStale = finding.Cause("stale-answer")
+
+// service is the name that the street's programs look for.
+const service = "api.shop.test"
+
+// nameBudget is the promise from the deciding packet of a DNS fault to its record.
+const nameBudget = time.Second
+
+// staleAnswer is a program that resolves when it starts and dials that for ever, while
+// the name goes elsewhere.
+func staleAnswer() []Scenario {
+	fault := Scenario{
+		Trap: finding.DNSCaching, Cause: causeStale,
+		Views: []string{"client"}, budget: nameBudget,
+	}
+	four, six, datagrams := fault, fault, fault
+	four.Name = "dns-stale"
+	four.Summary = "a program dials the address that its name had when it started"
+	four.build = move{old: streetOld, new: streetNew, resolver: streetFirst}.build
+	six.Name = "dns-stale-ipv6"
+	six.Summary = "the same over IPv6: resolver, record and connection"
+	six.build = move{old: streetOld6, new: streetNew6, resolver: streetFirst6}.build
+	datagrams.Name = "dns-stale-udp"
+	datagrams.Summary = "the same with connected UDP sockets"
+	datagrams.build = move{old: streetOld, new: streetNew, resolver: streetFirst, datagrams: true}.build
+	return append([]Scenario{four, six, datagrams}, staleTwins(four.Name, fault.Views)...)
+}
+
+// move is a service that moves from one address to another.
+type move struct {
+	old, new, resolver string
+	datagrams          bool
+}
+
+// movedAfter is when the record changes: the answers before hold for movedTTL.
+const (
+	movedAfter = 2500 * time.Millisecond
+	movedTTL   = 2
+)
+
+func (v move) build(n *network) stage {
+	s := buildStreet(n)
+	z := newZone()
+	z.set(service, movedTTL, v.old)
+	resolver := newCache(s.world, streetZone)
+	var seen atomic.Bool
+	var late atomic.Uint64
+	old := netip.MustParseAddr(v.old)
+	stays := &app{resolver: stubOf(v.resolver), service: service, keeps: true, datagrams: v.datagrams}
+	stays.each = func(m *meter, to netip.Addr) {
+		if seen.Load() && to == old {
+			m.strike()
+			late.Add(1)
+		}
+	}
+	follows := &app{resolver: stubOf(v.resolver), service: service, datagrams: v.datagrams}
+	follows.each = func(_ *meter, to netip.Addr) { seen.Store(to != old) }
+	serve, move := v.servers(n, s)
+	return stage{
+		traffic: together(
+			n.serveDNS(s.world, z.reply, streetZone), n.serveDNS(s.world, resolver.reply, v.resolver), serve,
+			after(movedAfter, func() {
+				z.set(service, movedTTL, v.new)
+				move()
+			}),
+			stays.run(s.client, "lab-app", 5), unmeasured(follows.run(s.client, "lab-other", 4))),
+		proof: func(reading) error { return atLeast("calls to the old address after its time", late.Load(), 1) },
+		obey:  func() { stays.reformed.Store(true) },
+		judge: v.judge,
+		heals: true,
+	}
+}
+
+// servers gives the service at both addresses; move takes it away from the old one.
+func (v move) servers(n *network, s street) (serve job, move func()) {
+	gone := make(chan struct{})
+	one := func(addr string) job {
+		if v.datagrams {
+			return n.serveDatagrams(s.world, netip.MustParseAddrPort(at(addr)), echo)
+		}
+		return n.serve(s.world, answer, at(addr))
+	}
+	return together(until(gone, one(v.old)), one(v.new)), func() { close(gone) }
+}
+
+func echo(datagram []byte) []byte { return datagram }
+
+func (v move) judge(_ reading, s *Result) []string {
+	doc := s.first
+	if doc.Trapbpf.DNS == nil {
+		return []string{"the finding tells nothing of the name"}
+	}
+	wrong := expect(nil, "the status", doc.Trapbpf.Status, finding.Confirmed)
+	wrong = expect(wrong, "the name", doc.DNS.Question.Name, service)
+	wrong = expect(wrong, "the old address", doc.Trapbpf.DNS.StaleIP, v.old)
+	wrong = expect(wrong, "the current address", fmt.Sprint(doc.Trapbpf.DNS.CurrentIP), "["+v.new+"]")
+	return expect(wrong, "the program", doc.Process.Name, "lab-app")
+}
