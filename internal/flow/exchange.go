@@ -4,6 +4,7 @@
 package flow
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/trapbpf/trapbpf/pkg/event"
@@ -28,6 +29,11 @@ type Exchange struct {
 	Last event.Time
 	// Late is true where the exchange was given up before the answer came.
 	Late bool
+	// Forwarded is true where another process of the namespace waited for an answer about
+	// the same from another server when this was asked: a resolver asks on its behalf.
+	Forwarded bool
+	// settled is true once it was answered or given up.
+	settled bool
 }
 
 // Exchanges joins answers to questions by addresses, ports and id, and lets name and
@@ -35,6 +41,8 @@ type Exchange struct {
 type Exchanges struct {
 	asked  *Table[exchangeKey, *Exchange]
 	missed *Table[exchangeKey, *Exchange]
+	// first is who asked about a name last, on his own behalf.
+	first  *Table[NameKey, *Exchange]
 	strays uint64
 }
 
@@ -52,6 +60,7 @@ func NewExchanges() *Exchanges {
 	return &Exchanges{
 		asked:  NewTable[exchangeKey, *Exchange](maxAsked),
 		missed: NewTable[exchangeKey, *Exchange](maxMissed),
+		first:  NewTable[NameKey, *Exchange](maxAsked),
 	}
 }
 
@@ -86,7 +95,21 @@ func (x *Exchanges) Ask(q *event.DNSQuery) (*Exchange, bool) {
 	made := &Exchange{Query: *q, Tries: 1, Last: q.Time}
 	x.missed.Drop(key)
 	x.asked.Put(key, made)
+	x.behalf(made)
 	return made, true
+}
+
+// behalf tells a question that is passed on from one that begins.
+func (x *Exchanges) behalf(made *Exchange) {
+	q := &made.Query
+	key := NameKey{q.Netns, q.Name, q.Type}
+	first, ok := x.first.Get(key)
+	if ok && !first.settled && q.Time.Sub(first.Last) < missedFor &&
+		first.Query.Server != q.Server && first.Query.Owner.PID != q.Owner.PID {
+		made.Forwarded = true
+		return
+	}
+	x.first.Put(key, made)
 }
 
 // sameSend is how close two sightings of one question are the same packet, met on two
@@ -106,6 +129,7 @@ func (x *Exchanges) Answer(a *event.DNSAnswer) *Exchange {
 	key := keyOfAnswer(a)
 	if known, ok := x.asked.Get(key); ok && known.about(a.Name, a.Type) {
 		x.asked.Drop(key)
+		known.settled = true
 		return known
 	}
 	if known, ok := x.missed.Get(key); ok && known.about(a.Name, a.Type) {
@@ -125,6 +149,7 @@ func (x *Exchanges) Miss(e *Exchange) bool {
 	}
 	x.asked.Drop(key)
 	x.missed.Put(key, e)
+	e.settled = true
 	return true
 }
 
@@ -141,6 +166,18 @@ func (x *Exchanges) Overdue(now event.Time, wait time.Duration, tell func(*Excha
 		x.Miss(e)
 		tell(e)
 	}
+}
+
+// Waiting counts the questions to a server that were asked since and have no answer yet.
+func (x *Exchanges) Waiting(id event.Netns, server netip.Addr, since event.Time) int {
+	count := 0
+	for e := range x.asked.All {
+		q := &e.Query
+		if q.Time > since && q.Netns == id && q.Server.Addr() == server {
+			count++
+		}
+	}
+	return count
 }
 
 // Strays counts answers that nobody asked for.

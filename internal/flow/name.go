@@ -69,6 +69,11 @@ type Said struct {
 	Since event.Time
 	Times int
 	Sets  int
+	// Fetches is how often it said this anew since then: what a cache repeats while the
+	// time of its answer runs down is one and the same.
+	Fetches int
+	// fetched is the end of what was counted there last.
+	fetched event.Time
 	// told are the addresses in the order in which they came last.
 	told []netip.Addr
 	// Counts tells that a denial's TTL was seen to count down: it comes from a cache.
@@ -78,6 +83,15 @@ type Said struct {
 // Denies tells whether the answer was that there is no such name, or none of the type.
 func (s *Said) Denies() bool {
 	return s.RCode == "NXDOMAIN" || s.RCode == "NOERROR" && len(s.Addresses) == 0
+}
+
+// standsLeast is how long an answer counts as the resolver's word at least: one of TTL 0
+// is not kept, but was not taken back either.
+const standsLeast = 10 * time.Second
+
+// Stands tells whether an answer is still what its resolver says, as far as is known.
+func (s *Said) Stands(now event.Time) bool {
+	return now < max(s.Expires, s.At.Add(standsLeast))
 }
 
 // Held is an address that a name has, or had.
@@ -199,6 +213,10 @@ func (s *Said) take(a *event.DNSAnswer, n *Name) {
 			n.Turned = a.Time
 		}
 	}
+	if s.Fetches == 0 || expires.Sub(s.fetched) > countsWithin {
+		s.Fetches++
+		s.fetched = expires
+	}
 	s.At, s.RCode, s.TTL, s.Expires, s.Addresses = a.Time, a.RCode, ttl, expires, addrs
 	s.Aliased, s.Authoritative = len(a.Aliases) > 0, a.Authoritative
 	s.Times++
@@ -226,7 +244,7 @@ func (s *Said) change(addrs []netip.Addr, at event.Time) {
 	if len(addrs) > 0 && !slices.Equal(s.Before, addrs) {
 		s.Sets++
 	}
-	s.Since, s.Times = at, 0
+	s.Since, s.Times, s.Fetches = at, 0, 0
 }
 
 // countsWithin: TTLs are whole seconds, so that ends that should be the same may be two

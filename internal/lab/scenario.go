@@ -76,7 +76,7 @@ func All() []Scenario {
 	return slices.Concat(
 		rpFilter(), martian(), portsExhausted(), portsRunningOut(),
 		bindPool(), liveLeak(), twOverflow(), dropFlood(),
-		staleAnswer(), ndots(),
+		staleAnswer(), ndots(), answers(), silent(),
 	)
 }
 

@@ -66,6 +66,13 @@ func (c *cache) hear(asked dnsmessage.Question) (heard *dnsmessage.Message, err 
 	return heard, err
 }
 
+// flush forgets all.
+func (c *cache) flush() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.kept)
+}
+
 // holds tells how long an answer holds: as long as the first of its records to run out.
 func holds(a *dnsmessage.Message) time.Duration {
 	ttl := ^uint32(0)

@@ -5,6 +5,7 @@ package dnscache
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/trapbpf/trapbpf/internal/flow"
 	"github.com/trapbpf/trapbpf/internal/trap"
@@ -12,8 +13,12 @@ import (
 	"github.com/trapbpf/trapbpf/pkg/finding"
 )
 
-// denialTimes is how often a resolver must have denied the name: it "keeps" answering.
-const denialTimes = 2
+// A denial that lags a moment behind the record's coming is nothing: a resolver "keeps"
+// denying the name once it did so twice, denialLasts after another one had it.
+const (
+	denialTimes = 2
+	denialLasts = time.Second
+)
 
 // denial is a resolver that denies a name which another resolver has.
 type denial struct {
@@ -34,7 +39,10 @@ func (d *Detector) checkDenial(n *flow.Name, s *flow.Said, x *flow.Exchange, des
 		return
 	}
 	for _, other := range n.Said {
-		if len(other.Addresses) == 0 || s.At >= other.Expires || s.Server.Addr() == other.Server.Addr() {
+		if len(other.Addresses) == 0 || !other.Stands(s.At) || s.Server.Addr() == other.Server.Addr() {
+			continue
+		}
+		if s.At.Sub(other.Since) < denialLasts {
 			continue
 		}
 		m := d.denial(n.Key)

@@ -19,8 +19,13 @@ import (
 // change on its way.
 const disagreeTimes = 2
 
-// cdnTTL: who answers by where the question comes from keeps answers short.
+// cdnTTL: who answers by place or load keeps answers short. Two caches then hold another
+// address of the pool each, until they fetch it anew.
 const cdnTTL = 60
+
+// disagreeFetches is how often each resolver must have given such a short answer anew
+// where neither is known to be behind.
+const disagreeFetches = 2
 
 // disagree is two resolvers that give one name different addresses at the same time.
 type disagree struct {
@@ -40,15 +45,14 @@ func disagreeKey(k flow.NameKey) trap.Key {
 // for. The sets must have nothing in common, on both sides several times.
 func (d *Detector) checkAgreement(n *flow.Name, s *flow.Said, x *flow.Exchange, desk trap.Desk) {
 	for _, other := range n.Said {
-		if other == s || len(other.Addresses) == 0 || s.At >= other.Expires {
+		if other == s || len(other.Addresses) == 0 || !other.Stands(s.At) {
 			continue
 		}
 		if common(s.Addresses, other.Addresses) {
 			d.agree(n, s, other, desk)
 			continue
 		}
-		lasting := s.Times >= disagreeTimes && other.Times >= disagreeTimes && other.At > s.Since
-		if !lasting || n.Rotates(s.At) || s.Server.Addr() == other.Server.Addr() {
+		if !lasting(s, other) || n.Rotates(s.At) || s.Server.Addr() == other.Server.Addr() {
 			continue
 		}
 		m := d.disagree(n.Key)
@@ -58,6 +62,16 @@ func (d *Detector) checkAgreement(n *flow.Name, s *flow.Said, x *flow.Exchange, 
 		m.judge(s.At, desk)
 		return
 	}
+}
+
+// lasting tells whether both resolvers keep to what they say.
+func lasting(s, other *flow.Said) bool {
+	if s.Times < disagreeTimes || other.Times < disagreeTimes || other.At <= s.Since {
+		return false
+	}
+	behind := common(s.Addresses, other.Before) || common(other.Addresses, s.Before)
+	pool := min(s.TTL, other.TTL) <= cdnTTL && allPrivate(s.Addresses) == allPrivate(other.Addresses)
+	return behind || !pool || s.Fetches >= disagreeFetches && other.Fetches >= disagreeFetches
 }
 
 func common(a, b []netip.Addr) bool {

@@ -18,13 +18,17 @@ func hostLook(does, format string, args ...any) finding.Step {
 	return trap.Place{}.Look(does, format, args...)
 }
 
-// flush gives the commands that empty the caches which run here.
+// flush gives the commands that empty the caches which run here: in the namespace of who
+// was hit, since those of other namespaces serve others.
 func (w *writer) flush(name string) []finding.Step {
 	var steps []finding.Step
 	if w.base.resolver == nil {
 		return nil
 	}
 	for _, c := range w.base.resolver.Caches {
+		if c.Netns != w.base.key.Netns {
+			continue
+		}
 		if step, ok := flushOf(c, name); ok {
 			steps = append(steps, step)
 		}

@@ -16,7 +16,9 @@ func (d *Detector) hearQuery(q *event.DNSQuery, desk trap.Desk) {
 	x, fresh := d.exchanges.Ask(q)
 	if fresh {
 		d.server(q.Netns, q.Server).ask(q)
-		d.searching(q, desk)
+		if !x.Forwarded {
+			d.searching(q, desk)
+		}
 		return
 	}
 	if x.Tries > 1 && q.Time.Sub(x.Query.Time) >= gaveUpAfter && d.exchanges.Miss(x) {
@@ -33,7 +35,7 @@ func (d *Detector) hearAnswer(a *event.DNSAnswer, desk trap.Desk) {
 	if a.Truncated { // it is asked again over TCP
 		return
 	}
-	if a.RCode == "NXDOMAIN" {
+	if a.RCode == "NXDOMAIN" && !x.Forwarded {
 		d.denied(x, a, desk)
 	}
 	if a.Type != "A" && a.Type != "AAAA" || a.RCode != "NOERROR" && a.RCode != "NXDOMAIN" {

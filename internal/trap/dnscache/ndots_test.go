@@ -171,6 +171,36 @@ func TestSearchIsInnocentWhere(t *testing.T) {
 	}
 }
 
+// A forwarder on loopback asks upstream what it was asked: it has no search list.
+func TestForwarderIsNotTakenForAProgramWithASearchList(t *testing.T) {
+	s := newScene()
+	for _, name := range []string{"api.shop.test", "cdn.shop.test", "www.shop.test"} {
+		for _, full := range []string{name + ".corp.test", name + ".lan.test", name} {
+			s.pid = appPID
+			asked := s.query("127.0.0.53", full, "A")
+			s.Feed(asked)
+			s.pid = appPID + 1
+			passed := s.query(one, full, "A")
+			passed.Owner.Comm = "forwarder"
+			s.Feed(passed)
+			for _, q := range []*event.DNSQuery{passed, asked} {
+				a := s.answer(q, 60)
+				if full != name {
+					a.RCode = "NXDOMAIN"
+				}
+				s.Feed(a)
+			}
+		}
+	}
+	s.settle()
+	for _, seen := range s.Sightings {
+		if seen.Key.Subject != "app" {
+			t.Errorf("told of %s", seen.Key.Subject)
+		}
+	}
+	s.must(t, NdotsExpansion, finding.Confirmed, finding.Low)
+}
+
 func TestOneSuffixIsLow(t *testing.T) {
 	s := newScene()
 	for _, name := range []string{"a.example.org", "b.example.org"} {

@@ -98,11 +98,54 @@ func TestSplitHorizonAndCDNsAreLow(t *testing.T) {
 			for range 2 {
 				s.say(one, name, addrs.ttl, addrs.one)
 				s.say(two, name, addrs.ttl, addrs.two)
+				s.pass(3 * time.Second)
 			}
 			s.settle()
 			s.must(t, ResolversDisagree, finding.Suspected, finding.Low)
 		})
 	}
+}
+
+// Two caches keep another address of a pool each, as long as it holds.
+func TestWhatCachesRepeatIsNoDisagreement(t *testing.T) {
+	s := newScene()
+	for left := uint32(30); left > 20; left -= 2 {
+		s.say(one, name, left, oldA)
+		s.say(two, name, left, newA)
+		s.pass(2 * time.Second)
+	}
+	s.silent(t)
+	for range 2 {
+		s.say(one, name, 30, oldA)
+		s.say(two, name, 30, newA)
+	}
+	s.settle()
+	s.must(t, ResolversDisagree, finding.Suspected, finding.Low)
+}
+
+// dnsmasq gives what it has in a file of its own a TTL of 0.
+func TestAnswersThatAreNotKeptDisagreeToo(t *testing.T) {
+	s := newScene()
+	for range 4 {
+		s.say(one, name, 0, "10.1.1.1")
+		s.say(two, name, 0, "10.1.1.2")
+		s.pass(time.Second)
+	}
+	s.must(t, ResolversDisagree, finding.Suspected, finding.Medium)
+}
+
+func TestDenialThatLagsAMomentIsInnocent(t *testing.T) {
+	s := newScene()
+	for range 5 {
+		s.deny(one, name, "A", 1)
+	}
+	s.say(two, name, 300, newA)
+	for range 3 {
+		s.deny(one, name, "A", 1)
+	}
+	s.say(one, name, 300, newA)
+	s.settle()
+	s.silent(t)
 }
 
 func TestDenialThatOutlivesTheRecord(t *testing.T) {
@@ -129,6 +172,7 @@ func TestPublicResolverNeedNotKnowAnInternalName(t *testing.T) {
 	s := newScene()
 	s.say(one, name, 300, "10.9.9.9")
 	s.deny("9.9.9.9", name, "A", 60)
+	s.pass(denialLasts)
 	s.deny("9.9.9.9", name, "A", 60)
 	s.settle()
 	s.must(t, NegativeCached, finding.Suspected, finding.Low)

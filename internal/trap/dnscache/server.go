@@ -45,9 +45,20 @@ type server struct {
 	// back counts answers since the last question that went unanswered or failed.
 	back     int
 	lastGood event.Time
-	failed   []string // names that failed within the matter under way
-	slowest  time.Duration
+	// good is when the last answered questions were asked, a ring in which next is the
+	// oldest.
+	good    [goodKept]event.Time
+	next    int
+	failed  []string // names that failed within the matter under way
+	slowest time.Duration
 }
+
+// An outage is over, before it was noticed, where this many questions that were asked
+// since were answered and fewer than half as many wait.
+const (
+	overAfter = 4
+	goodKept  = 8
+)
 
 // tally counts one step of the window.
 type tally struct{ asked, answered, unanswered, failed uint64 }
@@ -89,6 +100,23 @@ func (s *server) sum(at event.Time) tally {
 
 func (s *server) ask(q *event.DNSQuery) { s.now(q.Time).asked++ }
 
+// over tells whether the server has answered since a question that it left unanswered
+// was asked: a short outage, or a packet that was lost. One that loses every second
+// question has as many that wait.
+func (d *Detector) over(s *server, since event.Time) bool {
+	after, first := 0, event.Time(0)
+	for _, asked := range s.good {
+		if asked <= since {
+			continue
+		}
+		after++
+		if first == 0 || asked < first {
+			first = asked
+		}
+	}
+	return after >= overAfter && d.exchanges.Waiting(s.key.netns, s.key.addr, first) < after/2
+}
+
 // note counts a question that came to nothing.
 func (s *server) note(name string) {
 	s.back = 0
@@ -101,6 +129,9 @@ func (s *server) note(name string) {
 func (d *Detector) unanswered(x *flow.Exchange, at event.Time, desk trap.Desk) {
 	s := d.server(x.Query.Netns, x.Query.Server)
 	s.now(at).unanswered++
+	if d.over(s, x.Last) {
+		return
+	}
 	s.note(x.Query.Name)
 	d.judgeServer(s, x, at, desk)
 }
@@ -120,6 +151,8 @@ func (d *Detector) answered(x *flow.Exchange, a *event.DNSAnswer, desk trap.Desk
 		return
 	}
 	step.answered++
+	s.good[s.next] = x.Query.Time
+	s.next = (s.next + 1) % goodKept
 	s.back++
 	s.lastGood = a.Time
 }
@@ -137,7 +170,7 @@ func (s *server) silent(sum tally) bool {
 
 func (d *Detector) judgeServer(s *server, x *flow.Exchange, at event.Time, desk trap.Desk) {
 	sum := s.sum(at)
-	if !s.silent(sum) {
+	if !s.silent(sum) || s.key.addr.IsLoopback() && d.upstreamSilent(s, at) {
 		return
 	}
 	key := trap.Key{Cause: ResolverUnanswered, Netns: s.key.netns, Subject: s.key.addr.String()}
@@ -156,6 +189,23 @@ func (d *Detector) judgeServer(s *server, x *flow.Exchange, at event.Time, desk 
 	}
 	m.ask(x.Query.Owner, desk)
 	m.judge(at, desk)
+}
+
+// upstreamSilent tells whether a server beyond this host is silent too: a stub on
+// loopback cannot answer then, and it is the other that has to be mended. What the stub
+// was asked, it asked a moment later: questions that still wait count.
+func (d *Detector) upstreamSilent(stub *server, at event.Time) bool {
+	for other := range d.servers.All {
+		if other.key.netns != stub.key.netns || other.key.addr.IsLoopback() {
+			continue
+		}
+		sum := other.sum(at)
+		sum.unanswered += uint64(d.exchanges.Waiting(other.key.netns, other.key.addr, 0))
+		if other.silent(sum) {
+			return true
+		}
+	}
+	return false
 }
 
 // others gives the resolvers that answered the same namespace within the window, and

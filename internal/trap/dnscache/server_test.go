@@ -76,6 +76,36 @@ func TestQuestionSentAgainIsUnansweredAtOnce(t *testing.T) {
 	}
 }
 
+func TestResolverThatLosesMostQuestionsIsSilentToo(t *testing.T) {
+	s := newScene()
+	for i := range 40 {
+		if i%3 != 0 {
+			s.lose(one, fmt.Sprintf("n%d.example.org", i))
+		} else {
+			s.say(one, name, 60, oldA)
+		}
+		s.pass(200 * time.Millisecond)
+	}
+	s.must(t, ResolverUnanswered, finding.Suspected, finding.High)
+}
+
+func TestStubOnLoopbackIsNotBlamedForItsUpstream(t *testing.T) {
+	s := newScene()
+	for i := range 5 {
+		s.pid = appPID
+		s.lose("127.0.0.53", fmt.Sprintf("n%d.example.org", i))
+		s.pid = appPID + 1
+		s.lose(one, fmt.Sprintf("n%d.example.org", i))
+	}
+	s.pass(answerWait + time.Second)
+	for _, seen := range s.Sightings {
+		if seen.Key.Subject != one {
+			t.Errorf("told of %s", seen.Key.Subject)
+		}
+	}
+	s.must(t, ResolverUnanswered, finding.Suspected, finding.High)
+}
+
 func TestServerErrorsForSeveralNamesCount(t *testing.T) {
 	s := newScene()
 	for i := range 3 {
@@ -89,8 +119,9 @@ func TestServerErrorsForSeveralNamesCount(t *testing.T) {
 	}
 }
 
-func TestResolverIsInnocentWhere(t *testing.T) {
-	for what, act := range map[string]func(*scene){
+// innocent is what happens to resolvers that do their work.
+func innocent() map[string]func(*scene) {
+	return map[string]func(*scene){
 		"one zone is broken": func(s *scene) {
 			for range 10 {
 				s.fail(one, "broken.example.org", "SERVFAIL")
@@ -105,6 +136,16 @@ func TestResolverIsInnocentWhere(t *testing.T) {
 			}
 			s.pass(answerWait)
 		},
+		"an outage is over before it is noticed": func(s *scene) {
+			for i := range 6 {
+				s.lose(one, fmt.Sprintf("n%d.example.org", i))
+			}
+			s.pass(time.Second)
+			for range overAfter {
+				s.say(one, name, 60, oldA)
+			}
+			s.pass(answerWait)
+		},
 		"two questions are lost": func(s *scene) {
 			s.lose(one, "a.example.org")
 			s.lose(one, "b.example.org")
@@ -114,6 +155,11 @@ func TestResolverIsInnocentWhere(t *testing.T) {
 			for i := range 9 {
 				s.deny(one, fmt.Sprintf("n%d.example.org", i), "A", 30)
 			}
+		},
+		"a stub on loopback passes a single one on": func(s *scene) {
+			s.lose("127.0.0.53", "n.example.org")
+			s.lose(one, "n.example.org")
+			s.pass(answerWait)
 		},
 		"it is slow but answers": func(s *scene) {
 			for i := range 5 {
@@ -130,7 +176,11 @@ func TestResolverIsInnocentWhere(t *testing.T) {
 			}
 			s.pass(answerWait)
 		},
-	} {
+	}
+}
+
+func TestResolverIsInnocentWhere(t *testing.T) {
+	for what, act := range innocent() {
 		t.Run(what, func(t *testing.T) {
 			s := newScene()
 			act(s)

@@ -90,7 +90,7 @@ func (d *Detector) lostBy(e *event.Dial) (*flow.Name, *flow.Held) {
 		if h == nil {
 			continue
 		}
-		if h.Gone == 0 || e.Time < useful(n, h, e.Owner).Add(staleGrace) || n.Rotates(e.Time) {
+		if h.Gone == 0 || differs(n, h) || e.Time < useful(n, h, e.Owner).Add(staleGrace) || n.Rotates(e.Time) {
 			return nil, nil
 		}
 		if held == nil || h.Last > held.Last {
@@ -98,6 +98,17 @@ func (d *Detector) lostBy(e *event.Dial) (*flow.Name, *flow.Held) {
 		}
 	}
 	return name, held
+}
+
+// differs tells whether the name lost the address only in the eyes of a resolver that
+// said so before, while the one that gave it has not taken it back: they disagree, which
+// is another matter.
+func differs(n *flow.Name, h *flow.Held) bool {
+	gave, took := n.Of(h.Server), n.Of(h.GoneServer)
+	if gave == nil || took == nil || gave == took {
+		return false
+	}
+	return took.Since <= h.Last && slices.Contains(gave.Addresses, h.Addr)
 }
 
 // useful tells until when a program may use an address: by what it was told itself where

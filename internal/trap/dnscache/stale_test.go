@@ -53,6 +53,12 @@ func heldDials() map[string]func(*scene) {
 			s.pass(5 * time.Second)
 			s.say(one, name, 2, newA)
 		},
+		"another resolver never had it": func(s *scene) {
+			s.say(two, name, 60, newA)
+			s.say(one, name, 2, oldA)
+			s.say(two, name, 60, newA)
+			s.pass(5 * time.Second)
+		},
 		"another resolver gives it again": func(s *scene) {
 			s.say(one, name, 2, oldA)
 			s.pass(5 * time.Second)
@@ -150,7 +156,9 @@ func TestStaleIsMendedByDialsToTheNewAddress(t *testing.T) {
 
 func TestFlushCommandsAreOfTheCachesThatRun(t *testing.T) {
 	s := newScene()
-	s.resolver = &event.Resolver{Ndots: 1, Caches: []event.Cache{{Name: "dnsmasq", PID: 9}, {Name: "nscd", PID: 10}, {Name: "unbound", PID: 11}}}
+	s.resolver = &event.Resolver{Ndots: 1, Caches: []event.Cache{
+		{Name: "dnsmasq", PID: 9, Netns: ns}, {Name: "nscd", PID: 10, Netns: ns}, {Name: "unbound", PID: 11, Netns: ns}, {Name: "named", PID: 12, Netns: ns + 1},
+	}}
 	s.say(one, name, 2, oldA)
 	s.pass(4 * time.Second)
 	s.say(one, name, 2, newA)
@@ -158,6 +166,9 @@ func TestFlushCommandsAreOfTheCachesThatRun(t *testing.T) {
 	var lines []string
 	for _, step := range s.must(t, StaleAnswer, finding.Confirmed, finding.High).Fix {
 		lines = append(lines, step.Shell())
+	}
+	if slices.ContainsFunc(lines, func(line string) bool { return strings.Contains(line, "rndc") }) {
+		t.Errorf("the cache of another namespace is to be emptied: %q", lines)
 	}
 	for _, want := range []string{"kill -HUP 9", "nscd -i hosts", "unbound-control flush " + name} {
 		if !slices.Contains(lines, want) {
