@@ -54,15 +54,13 @@ static __always_inline struct net_device *tb_cable_end(struct net_device *dev)
 	return peer;
 }
 
-/*
- * The classic tracepoint's record has a reason since 5.17 (commit c504e5c2f964).
- * 0 is SKB_NOT_DROPPED_YET, which no drop has.
- */
-static __always_inline __u32 tb_reason_of(struct trace_event_raw_kfree_skb *ctx)
+/* What kind of route a lookup of IPv4 found (RTN_*). A next hop that several routes
+ * share (nexthop objects, 5.3) has no one route: those are unicast. */
+static __always_inline __u8 tb_fib_type(const struct fib_nh *hop)
 {
-	if (!bpf_core_field_exists(ctx->reason))
-		return 0;
-	return ctx->reason;
+	struct fib_info *route = BPF_CORE_READ(hop, nh_parent);
+
+	return route ? BPF_CORE_READ(route, fib_type) : RTN_UNICAST;
 }
 
 /*

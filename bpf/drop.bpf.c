@@ -17,6 +17,7 @@
 #include "route.h"
 #include "reason.h"
 #include "fib.h"
+#include "place.h"
 
 #define TB_ROWS 16384	 /* rows in full detail: 2.5 MB */
 #define TB_OVERFLOW 1024 /* (namespace, reason) pairs when those are used up */
@@ -43,21 +44,6 @@ struct tb_dropping {
 	__u64 location;
 	__u64 now;
 };
-
-/*
- * The namespace of the device, else of the socket. On a socket's queues skb->dev
- * is scratch space: a read through it gives 0 then, which is no namespace.
- */
-static __always_inline __u32 tb_skb_netns(struct sk_buff *skb, struct net_device *dev)
-{
-	__u32 netns = BPF_CORE_READ(dev, nd_net.net, ns.inum);
-	struct sock *sk;
-
-	if (netns)
-		return netns;
-	sk = BPF_CORE_READ(skb, sk);
-	return sk ? tb_socket_netns(sk) : 0;
-}
 
 static __always_inline void tb_row_describe(struct tb_drop_row *row, struct sk_buff *skb,
 					    struct net_device *dev)
@@ -125,15 +111,6 @@ static __always_inline void tb_reverse(const struct tb_drop_key *key, struct tb_
 	BPF_CORE_READ_INTO(&reverse->iface, dev, name);
 }
 
-/* The EtherType behind VLAN tags, to tell ARP and non-IP apart. */
-static __always_inline __u16 tb_ether_type(struct sk_buff *skb)
-{
-	struct tb_cursor cursor;
-
-	tb_open(skb, &cursor);
-	return cursor.ether_type;
-}
-
 /* Where the packet's route led, if it was routed already; or the far end of a virtual
  * cable, if the packet was on it already and did not fit there. */
 static __always_inline void tb_way_out(const struct tb_dropping *d, struct tb_drop *drop)
@@ -184,10 +161,12 @@ static __always_inline void tb_sample(const struct tb_drop_key *key, const struc
 static __always_inline int tb_dropped(struct sk_buff *skb, __u64 location, __u32 reason)
 {
 	struct tb_dropping d = {.skb = skb, .location = location};
-	struct tb_drop_key key = {.reason = reason};
+	struct tb_drop_key key = {};
 	struct tb_drop_row *row;
 	struct net_device *dev;
 
+	reason = tb_reason_at(skb, location, reason);
+	key.reason = reason;
 	if (!tb_meaning(reason))
 		return 0;
 	dev = BPF_CORE_READ(skb, dev);
@@ -218,26 +197,34 @@ static __always_inline int tb_dropped(struct sk_buff *skb, __u64 location, __u32
  * for those that did). The tracepoint is as old as drop monitoring (2.6.30); the
  * reason came with 5.17 (c504e5c2f964), and since 6.11 a receiving socket follows
  * it. It runs 0 to 330 times a second on a healthy host, for each packet of a flood.
- * The row is loaded only where the tracepoint has a reason: so ctx[2] is there.
+ * Where there is no reason, ctx[2] is neither, and the constant keeps it unread.
  */
 SEC("tp_btf/kfree_skb")
 int tb_drop_packet(__u64 *ctx)
 {
-	return tb_dropped((struct sk_buff *)ctx[0], ctx[1], ctx[2]);
+	__u32 reason = cfg_reasons_told ? ctx[2] : cfg_unspecified;
+
+	return tb_dropped((struct sk_buff *)ctx[0], ctx[1], reason);
 }
 
 /* The same without the verifier's knowledge of the arguments' types. */
 SEC("raw_tp/kfree_skb")
 int tb_drop_packet_raw(__u64 *ctx)
 {
-	return tb_dropped((struct sk_buff *)ctx[0], ctx[1], ctx[2]);
+	__u32 reason = cfg_reasons_told ? ctx[2] : cfg_unspecified;
+
+	return tb_dropped((struct sk_buff *)ctx[0], ctx[1], reason);
 }
 
 /* The same by the tracepoint's record, which the kernel must first fill in. */
 SEC("tracepoint/skb/kfree_skb")
 int tb_drop_packet_classic(struct trace_event_raw_kfree_skb *ctx)
 {
-	return tb_dropped(ctx->skbaddr, (__u64)ctx->location, tb_reason_of(ctx));
+	__u32 reason = cfg_unspecified;
+
+	if (cfg_reasons_told && bpf_core_field_exists(ctx->reason))
+		reason = ctx->reason;
+	return tb_dropped(ctx->skbaddr, (__u64)ctx->location, reason);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -64,6 +64,36 @@ enum tb_way {
 	TB_WAY_ASKED = 4,    /* was to be sent; a rate limit may have stopped it */
 };
 
+/*
+ * Reasons for a drop that its place gives where the kernel gives none. They stand
+ * behind the kernel's own numbers, in the last slots of cfg_reasons.
+ */
+enum tb_placed {
+	TB_PLACED_NONE = 504, /* neither the kernel nor the place tells */
+	TB_PLACED_RPFILTER = 505,
+	TB_PLACED_LOCAL_SOURCE = 506,
+	TB_PLACED_INVALID_SOURCE = 507,
+	TB_PLACED_LOCALNET = 508,
+	TB_PLACED_TOO_BIG = 509,
+	TB_PLACED_FIREWALL = 510,
+	TB_REASONS = 512, /* 6.18 knows 128 core reasons */
+};
+
+/* What a place that drops packets is. */
+enum tb_place_kind {
+	TB_PLACE_INPUT = 1,    /* where a packet's way in is looked up */
+	TB_PLACE_FORWARD = 2,  /* where it is sent on */
+	TB_PLACE_FIREWALL = 3, /* where netfilter's verdict is carried out */
+};
+
+/* Addresses of one stretch of the kernel's code. */
+struct tb_place {
+	__u64 low;
+	__u64 high;
+	__u32 what;
+	__u32 pad;
+};
+
 struct tb_header {
 	__u64 time; /* ns since boot, time asleep included */
 	__u32 kind;
@@ -338,6 +368,7 @@ struct tb_refusal {
 	__u8 pad[7];
 };
 
+_Static_assert(sizeof(struct tb_place) == 24, "tb_place");
 _Static_assert(sizeof(struct tb_connection) == 136, "tb_connection");
 _Static_assert(sizeof(struct tb_retransmit) == 208, "tb_retransmit");
 _Static_assert(sizeof(struct tb_stall) == 32, "tb_stall");

@@ -20,6 +20,7 @@ struct tb_lookup4 {
 	__u32 table;
 	__s32 error;
 	struct net_device *device;
+	const struct fib_nh *hop; /* begins with what the tracepoint gives */
 };
 
 static __always_inline int tb_keep4(const struct tb_lookup4 *found)
@@ -31,6 +32,7 @@ static __always_inline int tb_keep4(const struct tb_lookup4 *found)
 	tb_addr4(last->source, found->source);
 	tb_addr4(last->destination, found->destination);
 	last->device = found->device;
+	last->hop = found->hop;
 	last->error = found->error;
 	last->table = found->table;
 	last->mark = found->mark;
@@ -57,6 +59,7 @@ int tb_fib_lookup4(__u64 *ctx)
 		.mark = flow->__fl_common.flowic_mark,
 		.table = ctx[0],
 		.error = ctx[3],
+		.hop = (const struct fib_nh *)hop,
 	};
 
 	if (hop) /* absent where no route was found */
@@ -78,6 +81,7 @@ int tb_fib_lookup4_raw(__u64 *ctx)
 		.table = ctx[0],
 		.error = ctx[3],
 		.device = BPF_CORE_READ(hop, nhc_dev),
+		.hop = (const struct fib_nh *)hop,
 	};
 
 	return tb_keep4(&found);

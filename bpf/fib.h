@@ -17,7 +17,8 @@
 struct tb_last {
 	__u8 source[TB_ADDR];
 	__u8 destination[TB_ADDR];
-	struct net_device *device; /* resolved only if a drop wants it */
+	struct net_device *device; /* resolved only if a drop wants it, */
+	const struct fib_nh *hop;  /* as this; IPv4 only */
 	__s32 error;
 	__u32 table;
 	__u32 mark;

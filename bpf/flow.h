@@ -113,13 +113,15 @@ static __always_inline void tb_open(struct sk_buff *skb, struct tb_cursor *curso
 	tb_skip_tags(cursor);
 }
 
+static __always_inline const unsigned char *tb_network(struct sk_buff *skb)
+{
+	return BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, network_header);
+}
+
 /* Bytes from the network header on, the non-linear part included. */
 static __always_inline __u32 tb_length(struct sk_buff *skb)
 {
-	const unsigned char *network =
-		BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, network_header);
-
-	return BPF_CORE_READ(skb, len) + (__u32)(BPF_CORE_READ(skb, data) - network);
+	return BPF_CORE_READ(skb, len) + (__u32)(BPF_CORE_READ(skb, data) - tb_network(skb));
 }
 
 static __always_inline __u16 tb_segment_size(struct sk_buff *skb)
@@ -316,6 +318,30 @@ static __always_inline void tb_read_ends(struct sk_buff *skb, __u8 *source, __u8
 		tb_read_ipv6(&cursor, &packet);
 	__builtin_memcpy(source, packet.source, TB_ADDR);
 	__builtin_memcpy(destination, packet.destination, TB_ADDR);
+}
+
+/* The EtherType behind VLAN tags, to tell ARP and non-IP apart. */
+static __always_inline __u16 tb_ether_type(struct sk_buff *skb)
+{
+	struct tb_cursor cursor;
+
+	tb_open(skb, &cursor);
+	return cursor.ether_type;
+}
+
+/*
+ * The namespace of the device, else of the socket. On a socket's queues skb->dev
+ * is scratch space: a read through it gives 0 then, which is no namespace.
+ */
+static __always_inline __u32 tb_skb_netns(struct sk_buff *skb, struct net_device *dev)
+{
+	__u32 netns = BPF_CORE_READ(dev, nd_net.net, ns.inum);
+	struct sock *sk;
+
+	if (netns)
+		return netns;
+	sk = BPF_CORE_READ(skb, sk);
+	return sk ? tb_socket_netns(sk) : 0;
 }
 
 /* Whom an Ethernet frame came from. */

@@ -91,6 +91,12 @@ enum {
 	IPPROTO_UDPLITE = 136,
 };
 
+/* uapi/linux/rtnetlink.h: stable numbers. */
+enum {
+	RTN_UNICAST = 1,
+	RTN_LOCAL = 2,
+};
+
 /* net/tcp_states.h: uapi in effect, inet_diag shows them. */
 enum {
 	TCP_ESTABLISHED = 1,
@@ -319,6 +325,15 @@ struct flowi6 {
 
 struct fib_nh_common {
 	struct net_device *nhc_dev;
+};
+
+struct fib_info {
+	unsigned char fib_type;
+};
+
+struct fib_nh {
+	struct fib_nh_common nh_common;
+	struct fib_info *nh_parent;
 };
 
 struct fib6_nh {

@@ -13,8 +13,6 @@
 #include "flow.h"
 #include "route.h"
 
-#define TB_REASONS 512 /* 6.18 knows 128 core reasons */
-
 /* What a reason means to us. Two reasons are for much else, too, and matter only
  * for some packets. */
 #define TB_ALWAYS 1

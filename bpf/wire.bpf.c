@@ -32,6 +32,7 @@ TB_ANCHOR(tb_connection);
 TB_ANCHOR(tb_retransmit);
 TB_ANCHOR(tb_too_big);
 TB_ANCHOR(tb_refusal);
+TB_ANCHOR(tb_place);
 
 enum tb_kind anchor_kind __attribute__((used));
 enum tb_stage anchor_stage __attribute__((used));
@@ -39,5 +40,7 @@ enum tb_seen anchor_seen __attribute__((used));
 enum tb_op anchor_op __attribute__((used));
 enum tb_conntrack anchor_conntrack __attribute__((used));
 enum tb_way anchor_way __attribute__((used));
+enum tb_placed anchor_placed __attribute__((used));
+enum tb_place_kind anchor_place_kind __attribute__((used));
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -127,6 +127,8 @@ func (r *report) print(env Environment) error {
 		rung, why := h.Rung, strings.Join(h.Higher, "; ")
 		if rung == "" {
 			rung, why = "nothing", h.Blind
+		} else if len(h.Placed) > 0 {
+			why = strings.TrimPrefix(why+"; no reason given, but told by the drop's place: "+strings.Join(h.Placed, ", "), "; ")
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", h.Name, h.Sight, rung, why)
 	}

@@ -17,6 +17,7 @@ func (d *Decoder) dropSample(w *wire.Drop) *event.Drop {
 		Inner:     packet(&w.Inner),
 		Reverse:   d.lookup(&w.Reverse),
 		Reason:    d.names.Reason(w.Reason),
+		Ground:    ground(w.Reason),
 		Location:  w.Location,
 		Symbol:    d.names.Symbol(w.Location),
 		Ifindex:   w.Ifindex,
@@ -46,6 +47,7 @@ func (d *Decoder) DropRow(key *wire.DropKey, row *wire.DropRow) *event.Drop {
 			Destination: portless(key.Destination, key.Source),
 		},
 		Reason:    d.names.Reason(key.Reason),
+		Ground:    ground(key.Reason),
 		Ifindex:   key.Ifindex,
 		Iface:     d.strings.text(&row.Iface),
 		DeviceMTU: row.DeviceMtu,
@@ -55,6 +57,15 @@ func (d *Decoder) DropRow(key *wire.DropKey, row *wire.DropRow) *event.Drop {
 		Count:     row.Count,
 	}
 	return &d.drop
+}
+
+// ground tells whether a reason's number is the kernel's own: those that the place of a
+// drop gives stand behind them.
+func ground(reason uint32) event.Ground {
+	if reason > wire.PlacedNone && reason < wire.Reasons {
+		return event.GroundPlace
+	}
+	return event.GroundReason
 }
 
 // portless gives one end of a row. It is an address if either end is: an IPv6

@@ -27,8 +27,11 @@ const (
 	dropProgTbDropPacketClassic = "tb_drop_packet_classic"
 	dropProgTbDropPacketRaw     = "tb_drop_packet_raw"
 	dropVarCfgNarrow            = "cfg_narrow"
+	dropVarCfgPlaces            = "cfg_places"
 	dropVarCfgReasons           = "cfg_reasons"
+	dropVarCfgReasonsTold       = "cfg_reasons_told"
 	dropVarCfgSampleEvery       = "cfg_sample_every"
+	dropVarCfgUnspecified       = "cfg_unspecified"
 )
 
 // loadDrop returns the embedded CollectionSpec for drop.
@@ -96,8 +99,11 @@ type dropMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type dropVariableSpecs struct {
 	CfgNarrow      *ebpf.VariableSpec `ebpf:"cfg_narrow"`
+	CfgPlaces      *ebpf.VariableSpec `ebpf:"cfg_places"`
 	CfgReasons     *ebpf.VariableSpec `ebpf:"cfg_reasons"`
+	CfgReasonsTold *ebpf.VariableSpec `ebpf:"cfg_reasons_told"`
 	CfgSampleEvery *ebpf.VariableSpec `ebpf:"cfg_sample_every"`
+	CfgUnspecified *ebpf.VariableSpec `ebpf:"cfg_unspecified"`
 }
 
 // dropObjects contains all objects after they have been loaded into the kernel.
@@ -146,8 +152,11 @@ func (m *dropMaps) Close() error {
 // It can be passed to loadDropObjects or ebpf.CollectionSpec.LoadAndAssign.
 type dropVariables struct {
 	CfgNarrow      *ebpf.Variable `ebpf:"cfg_narrow"`
+	CfgPlaces      *ebpf.Variable `ebpf:"cfg_places"`
 	CfgReasons     *ebpf.Variable `ebpf:"cfg_reasons"`
+	CfgReasonsTold *ebpf.Variable `ebpf:"cfg_reasons_told"`
 	CfgSampleEvery *ebpf.Variable `ebpf:"cfg_sample_every"`
+	CfgUnspecified *ebpf.Variable `ebpf:"cfg_unspecified"`
 }
 
 // dropPrograms contains all programs after they have been loaded into the kernel.

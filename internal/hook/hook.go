@@ -50,8 +50,6 @@ type Row struct {
 	Object func() (*ebpf.CollectionSpec, error)
 	// Rungs are the ways to see it, best first.
 	Rungs []Rung
-	// Needs are what the kernel must have beside the hook itself.
-	Needs []Need
 	// Since is the first mainline kernel on which the row works.
 	Since string
 }
@@ -61,9 +59,3 @@ type Rung struct {
 	Name     string
 	Programs []string
 }
-
-// Need is a condition that the loader checks before a row's first rung.
-type Need string
-
-// NeedReasons is met where skb:kfree_skb tells the drop's reason.
-const NeedReasons Need = "drop reasons"

@@ -29,8 +29,7 @@ func packets() []Row {
 			},
 		},
 		{
-			Name: "kfree_skb", Sight: SightDrop, Object: loadDrop, Since: "5.17",
-			Needs: []Need{NeedReasons},
+			Name: "kfree_skb", Sight: SightDrop, Object: loadDrop, Since: "5.8",
 			Rungs: []Rung{
 				{RungTracepointBTF, []string{dropProgTbDropPacket}},
 				{RungTracepointRaw, []string{dropProgTbDropPacketRaw}},

@@ -184,7 +184,7 @@ func TestFloodIsCountedExactlyAndSampledSparsely(t *testing.T) {
 	const flood = 5000
 	h := twoCables(t)
 	h.filter(t, "1")
-	k := mustOpen(t, Options{Netns: []event.Netns{h.host.ID}, Sights: []string{hook.SightDrop}, SampleEvery: time.Hour})
+	k := mustOpen(t, Options{Netns: []event.Netns{h.host.ID}, Sights: []string{hook.SightDrop, hook.SightFib}, SampleEvery: time.Hour})
 	e := listen(t, k)
 	h.send(t, peerRight, hostLeft+":4001", flood)
 	e.hush()
@@ -210,7 +210,7 @@ func TestOtherNamespacesAreNotLookedAt(t *testing.T) {
 	kerneltest.Exclusive(t)
 	h := twoCables(t)
 	h.filter(t, "1")
-	k := mustOpen(t, Options{Netns: []event.Netns{h.peer.ID}, Sights: []string{hook.SightDrop}})
+	k := mustOpen(t, Options{Netns: []event.Netns{h.peer.ID}, Sights: []string{hook.SightDrop, hook.SightFib}})
 	e := listen(t, k)
 	h.send(t, peerRight, hostLeft+":4001", 10)
 	if err := k.WatchNetns(h.host.ID); err != nil {

@@ -51,8 +51,8 @@ type climber struct {
 func (c *climber) climb(h hook.Row) *row {
 	r := &row{Row: h}
 	r.report = event.Hook{Header: event.Header{Time: Now()}, Name: h.Name, Sight: h.Sight}
-	if r.report.Blind = c.unmet(h); r.report.Blind != "" {
-		return r
+	if h.Sight == hook.SightDrop {
+		r.report.Placed, r.report.Untold = c.reasons.placed, c.reasons.untold
 	}
 	for _, rung := range c.rungs(h) {
 		err := c.stand(r, rung)
@@ -76,13 +76,6 @@ func (c *climber) rungs(h hook.Row) []hook.Rung {
 		return h.Rungs
 	}
 	return slices.DeleteFunc(slices.Clone(h.Rungs), func(r hook.Rung) bool { return r.Name != forced })
-}
-
-func (c *climber) unmet(h hook.Row) string {
-	if slices.Contains(h.Needs, hook.NeedReasons) && !c.reasons.told {
-		return "this kernel does not tell why it drops a packet (since " + h.Since + ")"
-	}
-	return ""
 }
 
 // stand loads and attaches one rung; on an error nothing of it stays.
@@ -139,6 +132,9 @@ func (c *climber) turn(spec *ebpf.CollectionSpec) error {
 		"cfg_narrow":       c.maps.narrow,
 		"cfg_sample_every": uint64(c.options.SampleEvery.Nanoseconds()),
 		"cfg_reasons":      c.reasons.wanted,
+		"cfg_reasons_told": c.reasons.told,
+		"cfg_unspecified":  c.reasons.unspecified,
+		"cfg_places":       c.reasons.places,
 	}
 	for name, value := range knobs {
 		variable, ok := spec.Variables[name]

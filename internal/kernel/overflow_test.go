@@ -25,7 +25,7 @@ func TestTotalsStayExactWhenThereAreMoreSourcesThanRows(t *testing.T) {
 	kerneltest.Exclusive(t)
 	h := twoCables(t)
 	h.filter(t, "1")
-	k := mustOpen(t, Options{Netns: []event.Netns{h.host.ID}, Sights: []string{hook.SightDrop}})
+	k := mustOpen(t, Options{Netns: []event.Netns{h.host.ID}, Sights: []string{hook.SightDrop, hook.SightFib}})
 	e := listen(t, k)
 	forge(t, h)
 	e.hush()

@@ -30,7 +30,7 @@ func TestICMPErrorIsReadWithThePacketThatItQuotes(t *testing.T) {
 	kerneltest.Exclusive(t)
 	h := twoCables(t)
 	h.filter(t, "1")
-	k := mustOpen(t, Options{Netns: []event.Netns{h.host.ID}, Sights: []string{hook.SightDrop}})
+	k := mustOpen(t, Options{Netns: []event.Netns{h.host.ID}, Sights: []string{hook.SightDrop, hook.SightFib}})
 	e := listen(t, k)
 	tooBig := icmp.Message{Type: ipv4.ICMPTypeDestinationUnreachable, Code: 4, Body: &icmp.PacketTooBig{MTU: 1400, Data: quoted()}}
 	sendICMP(t, h, &tooBig)

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf/btf"
+
+	"github.com/trapbpf/trapbpf/internal/wire"
 )
 
 // watched are the drop reasons that traps rest on, by the kernel's names, without
@@ -27,22 +29,28 @@ func watched() []string {
 
 const (
 	reasonPrefix = "SKB_DROP_REASON_"
-	// reasonSlots is the size of cfg_reasons in the drop program.
-	reasonSlots = 512
+	// unspecified is the reason that says nothing.
+	unspecified = "NOT_SPECIFIED"
 	// reasonArguments are those of skb:kfree_skb where it tells the reason, the
 	// context included: context, packet, location, reason.
 	reasonArguments = 4
 )
 
-// reasons are the running kernel's drop reasons.
+// reasons are the running kernel's drop reasons, and what takes the place of those that
+// it does not give.
 type reasons struct {
 	names map[uint32]string
 	// told is whether kfree_skb's tracepoint has a reason at all.
 	told bool
+	// unspecified is the number of the reason that says nothing.
+	unspecified uint32
 	// wanted marks the numbers of watched reasons, as the drop program reads it.
-	wanted [reasonSlots]uint8
-	// unknown are watched reasons that the kernel does not have.
-	unknown []string
+	wanted [wire.Reasons]uint8
+	// places are where the drop program knows a reason by.
+	places [placeSlots]wire.Place
+	// placed are watched reasons that only the place of a drop tells, untold are those
+	// that nothing does.
+	placed, untold []string
 }
 
 // readReasons reads the kernel's types and marks the reasons to watch. Numbers
@@ -53,34 +61,46 @@ func readReasons(cache *btf.Cache, watch []string) (reasons, error) {
 	if err != nil {
 		return reasons{}, fmt.Errorf("%w: read its types: %w", ErrUnsupported, err)
 	}
-	r := reasons{names: map[uint32]string{}}
 	var enum *btf.Enum
 	if err := types.TypeByName("skb_drop_reason", &enum); errors.Is(err, btf.ErrNotFound) {
-		r.unknown = watch
-		return r, nil
+		return untoldReasons(watch), nil
 	} else if err != nil {
-		return r, fmt.Errorf("read enum skb_drop_reason: %w", err)
+		return reasons{}, fmt.Errorf("read enum skb_drop_reason: %w", err)
 	}
-	r.told = argumentsOf(types, "btf_trace_kfree_skb") >= reasonArguments
-	r.take(enum.Values, watch)
-	return r, nil
+	// A distribution may have taken over the names without the argument.
+	if argumentsOf(types, "btf_trace_kfree_skb") < reasonArguments {
+		return untoldReasons(watch), nil
+	}
+	return takeReasons(enum.Values, watch), nil
 }
 
-func (r *reasons) take(values []btf.EnumValue, watch []string) {
+// untoldReasons are those of a kernel that gives none: every drop is unspecified.
+func untoldReasons(watch []string) reasons {
+	r := takeReasons([]btf.EnumValue{{Name: unspecified, Value: uint64(wire.PlacedNone)}}, watch)
+	r.told = false
+	return r
+}
+
+func takeReasons(values []btf.EnumValue, watch []string) reasons {
+	r := reasons{names: map[uint32]string{}, told: true, unspecified: wire.PlacedNone}
 	numbers := map[string]uint32{}
 	for _, v := range values {
 		name := strings.TrimPrefix(v.Name, reasonPrefix)
 		r.names[uint32(v.Value)] = name
 		numbers[name] = uint32(v.Value)
 	}
+	if number, known := numbers[unspecified]; known {
+		r.unspecified = number
+	}
 	for _, name := range watch {
 		number, known := numbers[name]
-		if !known || number >= reasonSlots {
-			r.unknown = append(r.unknown, name)
+		if !known || number > wire.PlacedNone {
+			r.untold = append(r.untold, name)
 			continue
 		}
 		r.wanted[number] = meaning(name)
 	}
+	return r
 }
 
 // What a reason means to the drop program: TB_ALWAYS, TB_IF_TOO_BIG, TB_IF_OVERSIZE

@@ -11,8 +11,7 @@ import (
 )
 
 func TestReasonsAreFoundByNameWhateverTheirNumber(t *testing.T) {
-	r := reasons{names: map[uint32]string{}}
-	r.take([]btf.EnumValue{
+	r := takeReasons([]btf.EnumValue{
 		{Name: "SKB_NOT_DROPPED_YET", Value: 0},
 		{Name: "SKB_DROP_REASON_IP_RPFILTER", Value: 300},
 		{Name: "SKB_DROP_REASON_NO_SOCKET", Value: 3},
@@ -21,8 +20,8 @@ func TestReasonsAreFoundByNameWhateverTheirNumber(t *testing.T) {
 	if r.wanted[300] == 0 || r.wanted[3] != 0 {
 		t.Errorf("wanted: 300 is %d, 3 is %d", r.wanted[300], r.wanted[3])
 	}
-	if !slices.Equal(r.unknown, []string{"IP_LOCAL_SOURCE"}) {
-		t.Errorf("unknown: %v", r.unknown)
+	if !slices.Equal(r.untold, []string{"IP_LOCAL_SOURCE"}) {
+		t.Errorf("untold: %v", r.untold)
 	}
 	if r.name(300) != "IP_RPFILTER" || r.name(0) != "SKB_NOT_DROPPED_YET" || r.name(77) != "REASON_77" {
 		t.Errorf("names: %q, %q, %q", r.name(300), r.name(0), r.name(77))
@@ -43,8 +42,8 @@ func TestThisKernelTellsItsReasons(t *testing.T) {
 			known++
 		}
 	}
-	if known+len(r.unknown) != len(watched()) {
-		t.Errorf("%d known and %v unknown of %v", known, r.unknown, watched())
+	if known+len(r.untold) != len(watched()) {
+		t.Errorf("%d known and %v unknown of %v", known, r.untold, watched())
 	}
 	if r.told && known == 0 {
 		t.Error("the kernel tells reasons, but none that is watched")

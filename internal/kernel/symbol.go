@@ -51,24 +51,33 @@ func (s *symbols) name(address uint64) string {
 // find looks for the nearest symbol at or below address. The list is not sorted
 // (modules follow), and shows zeros to whom kptr_restrict hides it from.
 func (s *symbols) find(address uint64) string {
-	list, err := s.open()
-	if err != nil {
-		return ""
-	}
-	defer list.Close()
 	var best uint64
 	var name string
-	lines := bufio.NewScanner(list)
-	for lines.Scan() {
-		at, symbol := splitSymbol(lines.Bytes())
+	eachSymbol(s.open, func(at uint64, symbol []byte) {
 		if at > best && at <= address {
 			best, name = at, string(symbol)
 		}
-	}
+	})
 	if best == 0 || address-best > maxFunction {
 		return ""
 	}
 	return name
+}
+
+// eachSymbol calls f for every piece of code in the kernel's list, for none where it is
+// hidden.
+func eachSymbol(open func() (io.ReadCloser, error), f func(at uint64, symbol []byte)) {
+	list, err := open()
+	if err != nil {
+		return
+	}
+	defer list.Close()
+	lines := bufio.NewScanner(list)
+	for lines.Scan() {
+		if at, symbol := splitSymbol(lines.Bytes()); at != 0 {
+			f(at, symbol)
+		}
+	}
 }
 
 // splitSymbol takes "ADDRESS TYPE NAME [MODULE]" apart; 0 for what is not code.

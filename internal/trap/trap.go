@@ -44,6 +44,8 @@ type Need struct {
 	// where nothing is left.
 	Without string
 	Vital   bool
+	// Reasons are the drop reasons that it rests on, where the sight is one of drops.
+	Reasons []string
 }
 
 // Key identifies a finding: same cause, same subject, one finding.

@@ -3,7 +3,13 @@
 
 package trap
 
-import "github.com/trapbpf/trapbpf/pkg/event"
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/trapbpf/trapbpf/pkg/event"
+)
 
 // Sight says how well a trap is seen on this host.
 type Sight string
@@ -28,6 +34,7 @@ func ViewOf(d Detector, hooks []event.Hook) View {
 	view := View{Sight: Sees}
 	for _, need := range d.Needs() {
 		if standing(need.Sight, hooks) {
+			view.lack(need, hooks)
 			continue
 		}
 		view.Missing = append(view.Missing, need.Sight+": "+need.Without)
@@ -38,6 +45,29 @@ func ViewOf(d Detector, hooks []event.Hook) View {
 		}
 	}
 	return view
+}
+
+// lack takes note of the drop reasons that a trap rests on and that nothing here tells:
+// neither the kernel nor, as it hides its symbols, the place of the drop.
+func (v *View) lack(need Need, hooks []event.Hook) {
+	var untold []string
+	for _, h := range hooks {
+		for _, reason := range h.Untold {
+			if h.Sight == need.Sight && slices.Contains(need.Reasons, reason) {
+				untold = append(untold, reason)
+			}
+		}
+	}
+	switch {
+	case len(untold) == 0:
+		return
+	case need.Vital && len(untold) == len(need.Reasons):
+		v.Sight = Blind
+	case v.Sight == Sees:
+		v.Sight = HalfBlind
+	}
+	v.Missing = append(v.Missing, fmt.Sprintf("%s: this kernel gives no reason like %s, and its symbols, which would tell, are hidden: have CAP_SYSLOG, and kernel.kptr_restrict at most 1",
+		need.Sight, strings.Join(untold, ", ")))
 }
 
 // standing tells whether a hook of the sight attached; a sight may have several,

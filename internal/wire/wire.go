@@ -44,6 +44,9 @@ type (
 	Walk        = cTbWalk
 )
 
+// Place is one row of the drop program's list of code that drops.
+type Place = cTbPlace
+
 // Header.Kind of each sample, and the first index of the loss counters.
 const (
 	KindDrop     = uint32(cTbKindTB_KIND_DROP)
@@ -92,4 +95,24 @@ const (
 	WayAccepted = uint8(cTbWayTB_WAY_ACCEPTED)
 	WaySent     = uint8(cTbWayTB_WAY_SENT)
 	WayAsked    = uint8(cTbWayTB_WAY_ASKED)
+)
+
+// Drop.Reason and DropKey.Reason where it is not the kernel's own number: what the
+// place of the drop tells. Reasons is beyond all of them.
+const (
+	PlacedNone          = uint32(cTbPlacedTB_PLACED_NONE)
+	PlacedRPFilter      = uint32(cTbPlacedTB_PLACED_RPFILTER)
+	PlacedLocalSource   = uint32(cTbPlacedTB_PLACED_LOCAL_SOURCE)
+	PlacedInvalidSource = uint32(cTbPlacedTB_PLACED_INVALID_SOURCE)
+	PlacedLocalnet      = uint32(cTbPlacedTB_PLACED_LOCALNET)
+	PlacedTooBig        = uint32(cTbPlacedTB_PLACED_TOO_BIG)
+	PlacedFirewall      = uint32(cTbPlacedTB_PLACED_FIREWALL)
+	Reasons             = uint32(cTbPlacedTB_REASONS)
+)
+
+// Place.What.
+const (
+	PlaceInput    = uint32(cTbPlaceKindTB_PLACE_INPUT)
+	PlaceForward  = uint32(cTbPlaceKindTB_PLACE_FORWARD)
+	PlaceFirewall = uint32(cTbPlaceKindTB_PLACE_FIREWALL)
 )

@@ -226,6 +226,35 @@ type cTbPacket struct {
 	IcmpCode        uint8
 }
 
+type cTbPlace struct {
+	_    structs.HostLayout
+	Low  uint64
+	High uint64
+	What uint32
+	Pad  uint32
+}
+
+type cTbPlaceKind uint32
+
+const (
+	cTbPlaceKindTB_PLACE_INPUT    cTbPlaceKind = 1
+	cTbPlaceKindTB_PLACE_FORWARD  cTbPlaceKind = 2
+	cTbPlaceKindTB_PLACE_FIREWALL cTbPlaceKind = 3
+)
+
+type cTbPlaced uint32
+
+const (
+	cTbPlacedTB_PLACED_NONE           cTbPlaced = 504
+	cTbPlacedTB_PLACED_RPFILTER       cTbPlaced = 505
+	cTbPlacedTB_PLACED_LOCAL_SOURCE   cTbPlaced = 506
+	cTbPlacedTB_PLACED_INVALID_SOURCE cTbPlaced = 507
+	cTbPlacedTB_PLACED_LOCALNET       cTbPlaced = 508
+	cTbPlacedTB_PLACED_TOO_BIG        cTbPlaced = 509
+	cTbPlacedTB_PLACED_FIREWALL       cTbPlaced = 510
+	cTbPlacedTB_REASONS               cTbPlaced = 512
+)
+
 type cTbPortKey struct {
 	_           structs.HostLayout
 	Netns       uint32
@@ -339,6 +368,8 @@ const (
 	cVarAnchorConntrack     = "anchor_conntrack"
 	cVarAnchorKind          = "anchor_kind"
 	cVarAnchorOp            = "anchor_op"
+	cVarAnchorPlaceKind     = "anchor_place_kind"
+	cVarAnchorPlaced        = "anchor_placed"
 	cVarAnchorSeen          = "anchor_seen"
 	cVarAnchorStage         = "anchor_stage"
 	cVarAnchorTbConnection  = "anchor_tb_connection"
@@ -355,6 +386,7 @@ const (
 	cVarAnchorTbLookup      = "anchor_tb_lookup"
 	cVarAnchorTbOwner       = "anchor_tb_owner"
 	cVarAnchorTbPacket      = "anchor_tb_packet"
+	cVarAnchorTbPlace       = "anchor_tb_place"
 	cVarAnchorTbPortKey     = "anchor_tb_port_key"
 	cVarAnchorTbPressureRow = "anchor_tb_pressure_row"
 	cVarAnchorTbRefusal     = "anchor_tb_refusal"
@@ -423,6 +455,8 @@ type cVariableSpecs struct {
 	AnchorConntrack     *ebpf.VariableSpec `ebpf:"anchor_conntrack"`
 	AnchorKind          *ebpf.VariableSpec `ebpf:"anchor_kind"`
 	AnchorOp            *ebpf.VariableSpec `ebpf:"anchor_op"`
+	AnchorPlaceKind     *ebpf.VariableSpec `ebpf:"anchor_place_kind"`
+	AnchorPlaced        *ebpf.VariableSpec `ebpf:"anchor_placed"`
 	AnchorSeen          *ebpf.VariableSpec `ebpf:"anchor_seen"`
 	AnchorStage         *ebpf.VariableSpec `ebpf:"anchor_stage"`
 	AnchorTbConnection  *ebpf.VariableSpec `ebpf:"anchor_tb_connection"`
@@ -439,6 +473,7 @@ type cVariableSpecs struct {
 	AnchorTbLookup      *ebpf.VariableSpec `ebpf:"anchor_tb_lookup"`
 	AnchorTbOwner       *ebpf.VariableSpec `ebpf:"anchor_tb_owner"`
 	AnchorTbPacket      *ebpf.VariableSpec `ebpf:"anchor_tb_packet"`
+	AnchorTbPlace       *ebpf.VariableSpec `ebpf:"anchor_tb_place"`
 	AnchorTbPortKey     *ebpf.VariableSpec `ebpf:"anchor_tb_port_key"`
 	AnchorTbPressureRow *ebpf.VariableSpec `ebpf:"anchor_tb_pressure_row"`
 	AnchorTbRefusal     *ebpf.VariableSpec `ebpf:"anchor_tb_refusal"`
@@ -483,6 +518,8 @@ type cVariables struct {
 	AnchorConntrack     *ebpf.Variable `ebpf:"anchor_conntrack"`
 	AnchorKind          *ebpf.Variable `ebpf:"anchor_kind"`
 	AnchorOp            *ebpf.Variable `ebpf:"anchor_op"`
+	AnchorPlaceKind     *ebpf.Variable `ebpf:"anchor_place_kind"`
+	AnchorPlaced        *ebpf.Variable `ebpf:"anchor_placed"`
 	AnchorSeen          *ebpf.Variable `ebpf:"anchor_seen"`
 	AnchorStage         *ebpf.Variable `ebpf:"anchor_stage"`
 	AnchorTbConnection  *ebpf.Variable `ebpf:"anchor_tb_connection"`
@@ -499,6 +536,7 @@ type cVariables struct {
 	AnchorTbLookup      *ebpf.Variable `ebpf:"anchor_tb_lookup"`
 	AnchorTbOwner       *ebpf.Variable `ebpf:"anchor_tb_owner"`
 	AnchorTbPacket      *ebpf.Variable `ebpf:"anchor_tb_packet"`
+	AnchorTbPlace       *ebpf.Variable `ebpf:"anchor_tb_place"`
 	AnchorTbPortKey     *ebpf.Variable `ebpf:"anchor_tb_port_key"`
 	AnchorTbPressureRow *ebpf.Variable `ebpf:"anchor_tb_pressure_row"`
 	AnchorTbRefusal     *ebpf.Variable `ebpf:"anchor_tb_refusal"`

@@ -14,6 +14,17 @@ const (
 	ConntrackUntracked                  // marked "notrack" on purpose
 )
 
+// Ground is what the reason of a drop was read from.
+type Ground uint8
+
+// The grounds, better first.
+const (
+	GroundReason Ground = iota // the kernel gave it
+	// GroundPlace: the kernel gave none, but the code that dropped, the packet and the
+	// last lookup before leave no other. Weaker: another kernel's code may differ.
+	GroundPlace
+)
+
 // PacketType is the kernel's view of whom a received frame was for (PACKET_*).
 type PacketType uint8
 
@@ -39,8 +50,10 @@ type Drop struct {
 	// Reverse is the last routing lookup on the same CPU, kept only where it
 	// asks for the way back to this packet's source (fib_validate_source).
 	Reverse Lookup `json:"reverse,omitzero"`
-	// Reason is the running kernel's name for it, without SKB_DROP_REASON_.
+	// Reason is the running kernel's name for it, without SKB_DROP_REASON_, or the
+	// name that newer kernels have for it, by Ground.
 	Reason string `json:"reason"`
+	Ground Ground `json:"ground,omitempty"`
 	// Location is the address of the code that dropped; Symbol its name where
 	// the kernel shows its symbols.
 	Location uint64 `json:"location,omitempty"`

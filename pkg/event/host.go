@@ -62,6 +62,11 @@ type Hook struct {
 	Higher []string `json:"higher,omitempty"`
 	// Blind says why no rung attached.
 	Blind string `json:"blind,omitempty"`
+	// Placed are the drop reasons that a trap rests on and this kernel does not give,
+	// so that the place of the drop must tell (GroundPlace); Untold those that not even
+	// that tells, as the kernel hides its symbols.
+	Placed []string `json:"placed,omitempty"`
+	Untold []string `json:"untold,omitempty"`
 }
 
 // Kind implements Event.

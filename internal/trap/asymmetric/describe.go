@@ -94,7 +94,7 @@ func (g *group) describeFilter(facts *flow.Facts, f *finding.Finding) {
 		"connections from or to these addresses time out, while those that come in by the expected interface work",
 	}
 	var c trap.Confidence
-	c.Add(50, "the kernel dropped it and gave %s as reason", g.first.Reason)
+	g.weighDrop(&c, f)
 	g.weighLookup(&c, f)
 	g.weighSetting(&c, facts, f)
 	if g.reply {

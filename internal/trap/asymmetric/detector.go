@@ -77,7 +77,8 @@ func (*Detector) Trap() finding.Trap { return finding.AsymmetricRouting }
 // Needs implements trap.Detector.
 func (*Detector) Needs() []trap.Need {
 	return []trap.Need{
-		{Sight: "drop", Vital: true, Without: "no drop is seen, so no cause is"},
+		{Sight: "drop", Vital: true, Without: "no drop is seen, so no cause is",
+			Reasons: []string{"IP_RPFILTER", "IP_LOCAL_SOURCE", "IP_INVALID_SOURCE", "IP_LOCALNET"}},
 		{Sight: "fib", Without: "the route back is asked from outside the kernel's own lookup: weaker evidence"},
 	}
 }

@@ -92,7 +92,7 @@ func (g *group) judge(now event.Time, desk trap.Desk) {
 		return
 	}
 	overdue := now.Sub(g.first.Time) >= factsWait
-	if !overdue && !g.informed(desk.Facts()) {
+	if !overdue && !g.informed(desk.Facts()) || !g.borneOut(desk.Facts()) {
 		return
 	}
 	g.told = status

@@ -25,6 +25,7 @@ func (g *group) describeMartian(facts *flow.Facts, f *finding.Finding) {
 	}
 	var c trap.Confidence
 	c.Add(85, "the kernel dropped them as %s: the source is impossible on any path", g.first.Reason)
+	c.Doubt(&g.first, f)
 	c.Add(10, "%d drops, not a stray", g.drops)
 	c.Into(f)
 	f.Against = martianAgainst(kind)

@@ -65,6 +65,7 @@ func (g *group) describeDropped(path *flow.Path, clock func(event.Time) string, 
 	f.Evidence = append(f.Evidence, chains(path)...)
 	var c trap.Confidence
 	c.Add(85, "the kernel dropped the error itself, as NETFILTER_DROP")
+	c.Doubt(&k.Drop, f)
 	if path.Stalls.Len() > 0 {
 		c.Add(10, "a connection to %s is stuck at the size that the error speaks of", g.key.Peer)
 	}
@@ -163,6 +164,7 @@ func (w *way) describeKilled(clock func(event.Time) string, f *finding.Finding) 
 		w.kills, w.killed.Packet.Source.Addr(), w.killed.Packet.Destination.Addr(), clock(w.killAt)))
 	var c trap.Confidence
 	c.Add(75, "the kernel dropped the error itself, as NETFILTER_DROP")
+	c.Doubt(&w.killed, f)
 	if w.drops > 0 {
 		c.Add(20, "and the packet that it is about, as %s", w.first.Reason)
 	}
@@ -178,6 +180,7 @@ func (w *way) describeUnsent(f *finding.Finding) {
 	f.Evidence = append(f.Evidence, fmt.Sprintf("no ICMP error to %s left this host in that time, over %d flights of packets", w.key.source, w.bursts))
 	var c trap.Confidence
 	c.Add(60, "the kernel dropped the packets as %s", w.first.Reason)
+	c.Doubt(&w.first, f)
 	c.Add(10*min(w.bursts, 3), "the sender came again %d times and no error was sent", w.bursts)
 	if back := w.back; back != nil && !back.Found {
 		c.Add(9, "there is no route back to %s: %s", w.key.source, back.Error)

@@ -94,7 +94,8 @@ func (*Detector) Trap() finding.Trap { return finding.PMTUDFailure }
 // Needs implements trap.Detector.
 func (*Detector) Needs() []trap.Need {
 	return []trap.Need{
-		{Sight: "drop", Without: "only icmp-ignored and icmp-bogus-mtu are seen: no firewall's drop of an ICMP error, no drop of a router's"},
+		{Sight: "drop", Without: "only icmp-ignored and icmp-bogus-mtu are seen: no firewall's drop of an ICMP error, no drop of a router's",
+			Reasons: []string{"NETFILTER_DROP", "PKT_TOO_BIG"}},
 		{Sight: "icmp", Without: "icmp-ignored and icmp-bogus-mtu are not seen"},
 		{Sight: "icmp-sent", Without: "icmp-not-sent is not seen"},
 		{Sight: "retrans", Without: "icmp-ignored is not seen"},
