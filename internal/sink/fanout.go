@@ -25,6 +25,8 @@ type Route struct {
 	MinSeverity finding.Severity
 	// Queue is how many records may wait, DefaultQueue where 0.
 	Queue int
+	// Started tells that the caller has started the sink, where it is a Starter.
+	Started bool
 	// Mark tells two routes to a sink of one name apart: Replace leaves a route alone
 	// whose mark has not changed.
 	Mark string
@@ -41,6 +43,8 @@ type Report struct {
 	// Err is why: what the sink's Write or Close gave, or ErrQueueFull, ErrBroken,
 	// ErrDeadline.
 	Err error
+	// Recovered tells that a sink which had errors takes records again.
+	Recovered bool
 }
 
 // Why a record was lost without an attempt to write it.
@@ -89,7 +93,7 @@ func (f *Fanout) Replace(routes ...Route) {
 		f.lanes = append(f.lanes, newLane(route, f.report))
 	}
 	for _, l := range old {
-		l.queue.close()
+		l.close()
 	}
 	f.leaving = append(slices.DeleteFunc(f.leaving, (*lane).ended), old...)
 	f.begin()
@@ -139,7 +143,7 @@ func (f *Fanout) Close(ctx context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, l := range f.lanes {
-		l.queue.close()
+		l.close()
 	}
 	var errs []error
 	for _, l := range slices.Concat(f.leaving, f.lanes) {

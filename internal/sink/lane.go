@@ -20,6 +20,8 @@ type lane struct {
 	// done tells that run has returned; closeErr may be read then.
 	done     chan struct{}
 	closeErr error
+	// unstarted is true where the sink could not start: there is nothing to close.
+	unstarted bool
 	// running is the Fanout's: run was started.
 	running bool
 }
@@ -67,12 +69,11 @@ func (l *lane) run(before []*lane) {
 	for _, b := range before {
 		<-b.done
 	}
-	broken := false
+	broken := !l.start()
 	for {
 		r, ok := l.queue.take()
 		if !ok {
-			l.closeErr = l.route.Sink.Close()
-			return
+			break
 		}
 		if broken {
 			l.lose(r, ErrBroken)
@@ -82,6 +83,31 @@ func (l *lane) run(before []*lane) {
 			l.lose(r, fmt.Errorf("write record to sink %s: %w", l.route.Sink.Name(), err))
 			broken = Broken(err)
 		}
+	}
+	if !l.unstarted {
+		l.closeErr = l.route.Sink.Close()
+	}
+}
+
+// start lets the sink take hold of what it needs, unless that is done already.
+func (l *lane) start() bool {
+	s, ok := l.route.Sink.(Starter)
+	if !ok || l.route.Started {
+		return true
+	}
+	if err := s.Start(); err != nil {
+		l.unstarted = true
+		l.report(Report{Sink: l.name(), Err: err})
+		return false
+	}
+	return true
+}
+
+// close lets nothing more in.
+func (l *lane) close() {
+	l.queue.close()
+	if c, ok := l.route.Sink.(Closer); ok {
+		c.Closing()
 	}
 }
 

@@ -37,6 +37,36 @@ type Reopener interface {
 	Reopen()
 }
 
+// Starter is a Sink that takes hold of something before the first record: what it
+// cannot have is an error then, not in the middle of the night.
+type Starter interface {
+	// Start is called once, before Write. After an error nothing else is called.
+	Start() error
+}
+
+// Closer is a Sink whose Write may wait for something.
+type Closer interface {
+	// Closing makes such a Write give up. It does not block, and may be called from
+	// any goroutine.
+	Closing()
+}
+
+// Stats are a sink's counts since its start.
+type Stats struct {
+	// Sent are records that the place has, Failures attempts that did not succeed.
+	Sent, Failures uint64
+	// Dropped are updates that went for want of room, Lost records that never arrive.
+	Dropped, Lost uint64
+	// SpoolBytes wait on disk.
+	SpoolBytes int64
+}
+
+// Measured is a Sink that counts for itself.
+type Measured interface {
+	// Stats may be called from any goroutine.
+	Stats() Stats
+}
+
 // Encoder gives a record as bytes, ready to be written: a line ends with its newline.
 type Encoder interface {
 	// Append appends the record to dst and returns the extended slice; on an error
