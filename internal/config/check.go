@@ -12,6 +12,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/trapbpf/trapbpf/internal/sink/spool"
 	"github.com/trapbpf/trapbpf/internal/trap/all"
 )
 
@@ -92,12 +93,29 @@ func (s Sink) check(path []string) *problem {
 	if p := choose(s.Encoding, []string{"", "ecs", "ocsf", "cef"}, append(path, "encoding")...); p != nil {
 		return p
 	}
+	if p := s.checkForm(path); p != nil {
+		return p
+	}
 	for kind, options := range kinds {
 		if c, ok := options.(checker); ok {
 			if key, err := c.Check(); err != nil {
 				return &problem{append(path, append([]string{kind}, strings.Split(key, ".")...)...), err.Error()}
 			}
 		}
+	}
+	return nil
+}
+
+// checkForm holds the keys against each other that not every kind obeys.
+func (s Sink) checkForm(path []string) *problem {
+	direct := s.Stdout != nil || s.File != nil
+	switch {
+	case s.Spool != 0 && direct:
+		return &problem{append(path, "spool"), "is for sinks that are reached by the network: stdout and file are written at once"}
+	case s.Spool != 0 && s.Spool < spool.MinLimit:
+		return &problem{append(path, "spool"), "must be 256KiB or more"}
+	case (s.OTLP != nil || s.Journald != nil) && s.Encoding != "" && s.Encoding != "ecs":
+		return &problem{append(path, "encoding"), "has a form of its own in this kind of sink: leave it out"}
 	}
 	return nil
 }

@@ -13,7 +13,12 @@ package config
 import (
 	"time"
 
+	"github.com/trapbpf/trapbpf/internal/sink"
 	"github.com/trapbpf/trapbpf/internal/sink/file"
+	"github.com/trapbpf/trapbpf/internal/sink/http"
+	"github.com/trapbpf/trapbpf/internal/sink/journald"
+	"github.com/trapbpf/trapbpf/internal/sink/otlp"
+	"github.com/trapbpf/trapbpf/internal/sink/syslog"
 	"github.com/trapbpf/trapbpf/pkg/finding"
 )
 
@@ -53,8 +58,16 @@ type Sink struct {
 	// Queue is how many records may wait in memory.
 	Queue int `yaml:"queue"`
 
-	Stdout *Stdout       `yaml:"stdout"`
-	File   *file.Options `yaml:"file"`
+	Stdout   *Stdout           `yaml:"stdout"`
+	File     *file.Options     `yaml:"file"`
+	Syslog   *syslog.Options   `yaml:"syslog"`
+	Journald *journald.Options `yaml:"journald"`
+	HTTP     *http.Options     `yaml:"http"`
+	OTLP     *otlp.Options     `yaml:"otlp"`
+
+	// Spool is how many bytes may wait on disk for a sink that is not written at once:
+	// all but stdout and file.
+	Spool sink.Size `yaml:"spool"`
 }
 
 // Stdout has no keys of its own.

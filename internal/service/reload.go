@@ -43,6 +43,11 @@ func (s *Service) reload() {
 		s.log.Error("configuration not reloaded, the old one stays", zap.Error(err))
 		return
 	}
+	routes, err := s.routes(next)
+	if err != nil {
+		s.log.Error("configuration not reloaded, the old one stays", zap.Error(err))
+		return
+	}
 	if keys := needRestart(s.config, next); len(keys) > 0 {
 		s.log.Warn("these keys change at the next start only", zap.Strings("keys", keys))
 	}
@@ -50,7 +55,7 @@ func (s *Service) reload() {
 		s.log.Error("log level not changed", zap.Error(err))
 	}
 	s.fanout.Reopen()
-	s.fanout.Replace(s.routes(next)...)
+	s.fanout.Replace(routes...)
 	s.log.Info("configuration reloaded", zap.Int("sinks", len(next.Sinks)))
 }
 

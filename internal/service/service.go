@@ -69,11 +69,18 @@ func Run(ctx context.Context, o Options) error {
 	if err := s.setLevel(first.LogLevel); err != nil {
 		return err
 	}
+	routes, err := s.routes(first)
+	if err != nil {
+		return err
+	}
+	if err := startAll(routes); err != nil {
+		return err
+	}
 	opened, err := agent.Open(s.agentConfig())
 	if err != nil {
 		return err
 	}
-	s.fanout = sink.NewFanout(s.report, s.routes(first)...)
+	s.fanout = sink.NewFanout(s.report, routes...)
 	return errors.Join(s.run(ctx, opened), s.flush())
 }
 
@@ -128,14 +135,19 @@ func (s *Service) record(r *finding.Record) {
 	s.fanout.Write(r)
 }
 
-// report hears what went wrong on the way out.
+// report hears how the sinks fare.
 func (s *Service) report(r sink.Report) {
-	if r.Lost != nil {
+	log := s.log.With(
+		zap.String("event.dataset", "trapbpf.agent"), zap.String("event.kind", "event"), zap.String("sink", r.Sink))
+	switch {
+	case r.Recovered:
+		log.Info("sink takes records again")
+	case r.Lost != nil || r.Dropped > 0:
 		s.tally.lost.Add(1)
+		log.Warn("record lost", zap.Uint64("dropped", r.Dropped), zap.Error(r.Err))
+	default:
+		log.Warn("sink does not take records, they wait", zap.Error(r.Err))
 	}
-	s.log.Warn("record lost",
-		zap.String("event.dataset", "trapbpf.agent"), zap.String("event.kind", "event"),
-		zap.String("sink", r.Sink), zap.Uint64("dropped", r.Dropped), zap.Error(r.Err))
 	if of, configured := s.config.Sinks[r.Sink]; sink.Broken(r.Err) && (!configured || of.Stdout != nil) {
 		s.broken()
 	}

@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/trapbpf/trapbpf/pkg/finding"
@@ -59,8 +61,13 @@ type Remote interface {
 	Close() error
 }
 
-// Refusal says that an entry will never be taken: it is given up, and told as lost.
-type Refusal struct{ Err error }
+// Refusal says that entries will never be taken: they are given up, and told as lost.
+type Refusal struct {
+	// Count is how many they are, where Send counted them as sent, since the place does
+	// not say which; 0 means the first entry that is left over.
+	Count uint64
+	Err   error
+}
 
 // Error says why.
 func (e *Refusal) Error() string { return "refused: " + e.Err.Error() }
@@ -84,6 +91,18 @@ func (e *Later) Unwrap() error { return e.Err }
 func AfterOf(err error) time.Duration {
 	if later := new(Later); errors.As(err, &later) {
 		return later.After
+	}
+	return 0
+}
+
+// RetryAfter reads the header of that name, seconds or a date (RFC 9110, section
+// 10.2.3); 0 where it says nothing.
+func RetryAfter(word string, now time.Time) time.Duration {
+	if seconds, err := strconv.Atoi(word); err == nil && seconds > 0 {
+		return time.Duration(min(seconds, 1<<30)) * time.Second
+	}
+	if date, err := http.ParseTime(word); err == nil {
+		return max(date.Sub(now), 0)
 	}
 	return 0
 }

@@ -92,9 +92,11 @@ func (c *courier) carry(ctx context.Context, waiting []stored) {
 	sent, err := c.spool.remote.Send(ctx, entries)
 	c.sent.Add(uint64(sent))
 	var refused *sink.Refusal
-	if errors.As(err, &refused) && sent < len(waiting) {
-		c.spool.lose(err)
-		sent++
+	if errors.As(err, &refused) {
+		c.spool.lose(max(refused.Count, 1), err)
+		if refused.Count == 0 {
+			sent++
+		}
 		err = nil
 	}
 	if sent > 0 {
@@ -119,12 +121,12 @@ func (c *courier) hand(ctx context.Context, e sink.Entry) {
 			c.recover()
 			return
 		case errors.As(err, &refused):
-			c.spool.lose(err)
+			c.spool.lose(1, err)
 			return
 		}
 		c.fail(ctx, err)
 	}
-	c.spool.lose(ctx.Err())
+	c.spool.lose(1, ctx.Err())
 }
 
 // fail tells of an error, once until the remote is back, and waits.

@@ -138,9 +138,9 @@ func (s *Sink) Stats() sink.Stats {
 	return stats
 }
 
-// lose tells that a record will never be delivered.
-func (s *Sink) lose(err error) {
-	s.options.Report(sink.Report{Sink: s.Name(), Dropped: s.lost.Add(1), Err: err})
+// lose tells that records will never be delivered.
+func (s *Sink) lose(count uint64, err error) {
+	s.options.Report(sink.Report{Sink: s.Name(), Dropped: s.lost.Add(count), Err: err})
 }
 
 var errDropped = errors.New("the spool is full: the oldest updates were dropped")
