@@ -26,6 +26,9 @@ func (r *run) watchFault(ctx context.Context) error {
 	}
 	r.result.Verdict = Found
 	r.result.Times.Found = found.at.Sub(r.begun)
+	if r.Relaxed && !r.Scenario.cut {
+		found = r.settled(ctx, found)
+	}
 	r.result.first, r.result.then = found.doc, r.meter.read()
 	r.show(found)
 	if r.Scenario.cut {
@@ -37,6 +40,25 @@ func (r *run) watchFault(ctx context.Context) error {
 		}
 	}
 	return r.awaitResolved(ctx, found.doc.Trapbpf.Finding.ID)
+}
+
+// settleLimit is how long a machine of no promises may take to confirm what it
+// suspects.
+const settleLimit = 5 * time.Second
+
+// settled gives the record that confirms a suspicion, or the suspicion where none
+// comes: on a slow machine the first is written before the host's own answers are in.
+func (r *run) settled(ctx context.Context, found telling) telling {
+	if found.doc.Trapbpf.Status != finding.Suspected {
+		return found
+	}
+	confirmed, err := r.awaitRecord(ctx, settleLimit, func(t telling) bool {
+		return t.doc.Trapbpf.Finding.ID == found.doc.Trapbpf.Finding.ID && t.doc.Trapbpf.Status == finding.Confirmed
+	})
+	if err != nil { // it stays suspected, or the run has ended: both show later
+		return found
+	}
+	return confirmed
 }
 
 // mend runs the finding's first fix, or has it followed where it is advice.
