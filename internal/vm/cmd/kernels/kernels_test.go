@@ -6,6 +6,7 @@ package main
 import (
 	"slices"
 	"testing"
+	"time"
 )
 
 func TestGuestArgsLeaveOutFilesOfTheHost(t *testing.T) {
@@ -24,5 +25,14 @@ func TestScenariosAreAllNoneOrNamed(t *testing.T) {
 	}
 	if got := named("a,b"); !slices.Equal(got, []string{"a", "b"}) {
 		t.Errorf("list gives %q", got)
+	}
+}
+
+func TestSummaryCountsKernelsThatWereNotToBeHad(t *testing.T) {
+	if got := summary([]bool{true, true}, 62*time.Second); got != "2 kernels in 1m2s" {
+		t.Error(got)
+	}
+	if got := summary([]bool{false, true, true}, time.Second); got != "2 kernels in 1s, 1 NOT RUN" {
+		t.Error(got)
 	}
 }

@@ -36,7 +36,7 @@ func run(ctx context.Context, tree build.Tree, args []string) (int, error) {
 	kernels := flags.String("kernels", "all", "the kernels to run: names, `ci` or `all`")
 	scenarios := flags.String("scenarios", "", "only these lab scenarios, comma-separated; `none` for none (default: all)")
 	flags.BoolVar(&c.plan.Bare, "bare", false, "leave out the hosts that lack something")
-	flags.BoolVar(&c.plan.Brief, "brief", false, "one fault and one twin of each trap, and no tests of packages")
+	flags.BoolVar(&c.plan.Brief, "brief", false, "one boot, one fault and one twin of each trap, and no tests of packages")
 	flags.IntVar(&c.machines, "machines", 2, "how many machines run at a time")
 	flags.BoolVar(&c.update, "update", false, "accept the results: write testdata and docs/kernels.md")
 	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
@@ -66,17 +66,17 @@ func named(list string) []string {
 func (c choice) all(ctx context.Context) (int, error) {
 	begun := time.Now()
 	slots := make(chan struct{}, max(1, c.machines))
-	failures := make([]error, len(c.targets))
+	failures, ran := make([]error, len(c.targets)), make([]bool, len(c.targets))
 	var wait sync.WaitGroup
 	for i, t := range c.targets {
 		slots <- struct{}{}
 		wait.Go(func() {
 			defer func() { <-slots }()
-			failures[i] = c.one(ctx, t)
+			ran[i], failures[i] = c.one(ctx, t)
 		})
 	}
 	wait.Wait()
-	fmt.Printf("%d kernels in %s\n", len(c.targets), time.Since(begun).Round(time.Second))
+	fmt.Println(summary(ran, time.Since(begun)))
 	if err := errors.Join(failures...); err != nil {
 		return exitFailed, err
 	}
@@ -86,8 +86,25 @@ func (c choice) all(ctx context.Context) (int, error) {
 	return 0, nil
 }
 
-// one runs a kernel, tells how it went, and gives what was not as expected.
-func (c choice) one(ctx context.Context, t image.Target) error {
+// summary is the last line. A kernel that was not to be had is counted there, so
+// that nobody takes a run without it for a whole one.
+func summary(ran []bool, took time.Duration) string {
+	skipped := 0
+	for _, did := range ran {
+		if !did {
+			skipped++
+		}
+	}
+	line := fmt.Sprintf("%d kernels in %s", len(ran)-skipped, took.Round(time.Second))
+	if skipped > 0 {
+		line += fmt.Sprintf(", %d NOT RUN", skipped)
+	}
+	return line
+}
+
+// one runs a kernel, tells how it went, and gives what was not as expected. It did
+// not run where no mirror has it.
+func (c choice) one(ctx context.Context, t image.Target) (ran bool, err error) {
 	plan := c.plan
 	plan.Each = func(o job.Outcome) {
 		fmt.Fprintf(os.Stderr, "%-13s   %s: exit %d after %s\n", t.Name(), o.Name, o.Code, o.Wall.Round(time.Second/10))
@@ -95,30 +112,28 @@ func (c choice) one(ctx context.Context, t image.Target) error {
 	store := storeOf(c.tree)
 	kept, known, err := store.Load(t.Name())
 	if err != nil {
-		return err
+		return false, err
 	}
-	if !c.update {
-		plan.Known = known
-	}
+	plan.Known = known
 	result, err := matrix.Run(ctx, c.tree, t, plan)
 	if errors.Is(err, image.ErrMissing) && !t.Mandatory {
 		fmt.Printf("%-13s SKIPPED: %v\n", t.Name(), err)
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	problems, notes := matrix.Budget(result, kept)
 	problems = append(problems, matrix.Unexpected(result, known)...)
 	problems = append(problems, matrix.Ladder(result)...)
 	tell(t, result, notes, problems)
 	if c.update {
-		return store.Save(result)
+		return true, store.Save(result)
 	}
 	if len(problems) > 0 {
-		return fmt.Errorf("%s: %d things not as expected; what was printed is in %s", t.Name(), len(problems), matrix.Kept(c.tree, t))
+		return true, fmt.Errorf("%s: %d things not as expected; what was printed is in %s", t.Name(), len(problems), matrix.Kept(c.tree, t))
 	}
-	return nil
+	return true, nil
 }
 
 // tell prints one kernel's lines at once, so that two machines' do not mix.
