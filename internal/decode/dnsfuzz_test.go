@@ -56,6 +56,7 @@ func FuzzDNSMessage(f *testing.F) {
 func FuzzDNSStream(f *testing.F) {
 	f.Add(prefixed(numbered(f, 1, 3), numbered(f, 2, 1)), uint16(5), uint32(1))
 	f.Add(prefixed(numbered(f, 1, 300)), uint16(1448), uint32(1<<32-1))
+	f.Add(prefixed(numbered(f, 1, 30), numbered(f, 2, 30)), uint16(300), uint32(1))
 	f.Add([]byte{0, 0, 0, 0, 0, 1, 2, 0xff, 0xff}, uint16(1), uint32(0))
 	f.Fuzz(func(t *testing.T, stream []byte, size uint16, first uint32) {
 		if len(stream) > 4*maxMessage || size == 0 {
@@ -64,10 +65,17 @@ func FuzzDNSStream(f *testing.F) {
 		d := New(Names{})
 		head := answerHead()
 		head.Protocol = event.ProtocolTCP
+		var samples [][]byte
 		for segment := range slices.Chunk(stream, int(min(size, maxMessage))) {
 			head.Sequence, head.Length = first, uint32(len(segment))
 			first += uint32(len(segment))
-			for e, err := d.Decode(packetOf(head, segment)); e != nil || err != nil; e, err = d.Next() {
+			samples = append(samples, packetOf(head, segment))
+		}
+		if size%3 == 0 { // out of order
+			slices.Reverse(samples)
+		}
+		for _, sample := range samples {
+			for e, err := d.Decode(sample); e != nil || err != nil; e, err = d.Next() {
 				if err != nil && !errors.Is(err, ErrGarbled) {
 					t.Fatal(err)
 				}
@@ -77,7 +85,7 @@ func FuzzDNSStream(f *testing.F) {
 			}
 		}
 		for _, s := range d.dns.streams.known {
-			if len(s.buffer) > maxMessage {
+			if len(s.buffer) > maxMessage || len(s.ahead) > maxAhead {
 				t.Errorf("stream %+v", s)
 			}
 		}

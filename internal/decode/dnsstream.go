@@ -44,7 +44,7 @@ func (t *streams) feed(w *wire.DNS, payload []byte) *stream {
 	s := t.known[key]
 	if s == nil {
 		t.makeRoom()
-		s = &stream{next: w.Sequence}
+		s = &stream{}
 		t.known[key] = s
 		t.order = append(t.order, key)
 	}
@@ -61,25 +61,65 @@ func (t *streams) makeRoom() {
 
 func (t *streams) drop(w *wire.DNS) { delete(t.known, keyOf(w)) }
 
-// stream is one direction of a connection. What is lost is not waited for: a segment
-// that is missing ends the message, and the stream begins anew behind the gap.
+// stream is one direction of a connection. Segments that come before their turn wait for
+// those between; what does not come at all, because the sample of it was lost, is waited
+// for until there is no room any more. Then the stream begins anew behind the gap.
 type stream struct {
-	next uint32 // sequence number behind what was taken
-	rest []byte // of the segment under way
-	lost uint32 // bytes behind rest that were not captured
+	begun bool   // next is known
+	next  uint32 // sequence number behind what was taken
+	rest  []byte // of the segment under way
+	lost  uint32 // bytes behind rest that were not captured
+	whole []byte // a message that came before its turn, in a segment of its own
+	ahead queue
 
 	size   int // of the message under way, 0 while its length is not known
 	have   int // bytes of it that passed, captured or not
 	buffer []byte
 }
 
+// window is how far ahead of its turn a segment may come: what is further is another
+// connection of the same ports.
+const window = 1 << 16
+
 func (s *stream) feed(sequence uint32, payload []byte, length uint32) {
-	ahead := int32(sequence - s.next)
-	if ahead > 0 || ahead < -1<<20 { // a gap, or another connection of the same ports
-		*s = stream{next: sequence, buffer: s.buffer[:0]}
-		ahead = 0
+	s.rest, s.lost, s.whole = nil, 0, nil
+	if !s.begun && begins(payload) {
+		s.begun, s.next = true, sequence
 	}
-	again := uint32(-ahead) // sent before
+	ahead := int32(sequence - s.next)
+	switch {
+	case s.begun && (ahead > window || ahead < -1<<20):
+		s.restart(sequence)
+		s.ahead = s.ahead[:0]
+		s.accept(sequence, payload, length)
+	case s.begun && ahead <= 0:
+		s.accept(sequence, payload, length)
+	default:
+		s.wait(segment{at: sequence, data: payload, length: length})
+	}
+}
+
+// wait keeps a segment until its turn. A message that fills it is told at once.
+func (s *stream) wait(ahead segment) {
+	if fills(ahead.data) && int(ahead.length) == len(ahead.data) {
+		s.whole = ahead.data[lengthBytes:]
+		ahead.data = nil
+	}
+	if !s.ahead.add(ahead) {
+		return
+	}
+	s.restart(s.ahead[0].at)
+}
+
+// restart lets the next message begin at a sequence number.
+func (s *stream) restart(at uint32) {
+	s.begun, s.next = true, at
+	s.size, s.have, s.buffer = 0, 0, s.buffer[:0]
+}
+
+// accept takes a segment whose turn it is, or was.
+func (s *stream) accept(sequence uint32, payload []byte, length uint32) {
+	again := s.next - sequence // sent before
 	if again >= length {
 		s.rest, s.lost = nil, 0
 		return
@@ -93,21 +133,44 @@ func (s *stream) feed(sequence uint32, payload []byte, length uint32) {
 	s.rest = payload[again:]
 }
 
+// pull takes the next segment that waited for its turn, and tells whether there is one.
+func (s *stream) pull() bool {
+	waiting, ok := s.ahead.take(s.next)
+	if !ok || !s.begun {
+		return false
+	}
+	if waiting.data != nil {
+		s.accept(waiting.at, waiting.data, waiting.length)
+		return true
+	}
+	if end := waiting.at + waiting.length; int32(end-s.next) > 0 {
+		s.restart(end) // its message was told, and is no rest of another
+	}
+	return true
+}
+
 // step gives the next message that is complete, and whether it was cut. The message is
 // valid until the next call of feed or step.
 func (s *stream) step() (message []byte, cut, ok bool) {
+	if s.whole != nil {
+		message, s.whole = s.whole, nil
+		return message, false, true
+	}
 	if s.size > 0 && s.have >= s.size {
 		s.size, s.have, s.buffer = 0, 0, s.buffer[:0]
 	}
-	if !s.measure() {
-		return nil, false, false
+	for {
+		if s.measure() {
+			s.take()
+			s.skip()
+		}
+		if s.size > 0 && s.have >= s.size {
+			return s.buffer, len(s.buffer) < s.size, true
+		}
+		if !s.pull() {
+			return nil, false, false
+		}
 	}
-	s.take()
-	s.skip()
-	if s.have < s.size {
-		return nil, false, false
-	}
-	return s.buffer, len(s.buffer) < s.size, true
 }
 
 // measure reads the message's length, byte by byte: a segment may end between the two.

@@ -108,3 +108,80 @@ func TestStreamsAreBounded(t *testing.T) {
 		t.Errorf("%d streams are kept", n)
 	}
 }
+
+// segments cuts a stream into samples of size bytes.
+func segments(first uint32, stream []byte, size int) [][]byte {
+	head := answerHead()
+	head.Protocol = event.ProtocolTCP
+	var samples [][]byte
+	for part := range slices.Chunk(stream, size) {
+		head.Sequence, head.Length = first, uint32(len(part))
+		samples = append(samples, packetOf(head, part))
+		first += uint32(len(part))
+	}
+	return samples
+}
+
+// told gives the ids of the answers in samples, sorted.
+func told(t *testing.T, d *Decoder, samples [][]byte) []uint16 {
+	t.Helper()
+	var ids []uint16
+	for _, sample := range samples {
+		for e, err := d.Decode(sample); e != nil || err != nil; e, err = d.Next() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, e.(*event.DNSAnswer).ID)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+func TestSegmentsAreReadInAnyOrder(t *testing.T) {
+	stream := prefixed(numbered(t, 1, 20), numbered(t, 2, 60), numbered(t, 3, 2))
+	for _, order := range [][]int{{0, 1, 2, 3}, {1, 0, 2, 3}, {0, 2, 1, 3}, {0, 3, 2, 1}, {3, 2, 1, 0}, {2, 0, 3, 1}, {2, 2, 0, 0, 1, 3, 1}} {
+		parts := segments(4294967000, stream, (len(stream)+3)/4)
+		var samples [][]byte
+		for _, i := range order {
+			samples = append(samples, parts[i])
+		}
+		if ids := told(t, New(Names{}), samples); !slices.Equal(ids, []uint16{1, 2, 3}) {
+			t.Errorf("in the order %v: ids %v", order, ids)
+		}
+	}
+}
+
+func TestMessageOfItsOwnSegmentNeedNotWait(t *testing.T) {
+	d := New(Names{})
+	one, two, three := prefixed(numbered(t, 1, 1)), prefixed(numbered(t, 2, 1)), prefixed(numbered(t, 3, 1))
+	at := func(n int) uint32 { return 700 + uint32(n) }
+	first := segments(at(0), one, len(one))
+	second := segments(at(len(one)), two, len(two))
+	third := segments(at(len(one)+len(two)), three, 20)
+	if ids := told(t, d, slices.Concat(first, third)); !slices.Equal(ids, []uint16{1}) {
+		t.Errorf("ids %v, want 1 alone: the third has to wait for its turn", ids)
+	}
+	if ids := told(t, d, second); !slices.Equal(ids, []uint16{2, 3}) {
+		t.Errorf("ids %v", ids)
+	}
+	fourth := prefixed(numbered(t, 4, 1))
+	beyond := segments(at(len(one)+len(two)+len(three)+40), fourth, len(fourth))
+	if ids := told(t, d, beyond); !slices.Equal(ids, []uint16{4}) {
+		t.Errorf("ids %v, want 4 although 40 bytes before it are missing", ids)
+	}
+}
+
+func TestGapThatNobodyFillsIsGivenUp(t *testing.T) {
+	d := New(Names{})
+	told(t, d, segments(100, prefixed(numbered(t, 1, 3))[:20], 20))
+	after := prefixed(numbered(t, 2, 10), numbered(t, 3, 10), numbered(t, 4, 10))
+	if ids := told(t, d, segments(400, after, 100)); !slices.Equal(ids, []uint16{2, 3, 4}) {
+		t.Errorf("ids %v", ids)
+	}
+	for _, s := range d.dns.streams.known {
+		if len(s.ahead) > maxAhead {
+			t.Errorf("%d segments wait", len(s.ahead))
+		}
+	}
+}

@@ -23,8 +23,12 @@ func (s *stale) describe(w *writer) {
 	w.evidence("%s: %s answered %s, TTL %d s: the last answer with it, until %s",
 		w.clock(s.held.Last), s.held.Server.Addr(), s.addr, s.held.TTL, w.clock(s.held.Expires))
 	w.evidence("%s, without it", w.said(&s.newer))
-	w.evidence("%s: %s dialled %s, %s after the TTL of what it was told had run out; %d dials since",
-		w.clock(s.dialled), w.who(), to, ago(s.dialled.Sub(s.until)), s.total)
+	what := "the TTL"
+	if s.told {
+		what = "the TTL of what it was told"
+	}
+	w.evidence("%s: %s dialled %s, %s after %s had run out; %d dials since",
+		w.clock(s.dialled), w.who(), to, ago(s.dialled.Sub(s.until)), what, s.total)
 	w.sure.Add(40, "an address was dialled %s after its TTL had run out", ago(s.dialled.Sub(s.until)))
 	w.sure.Add(35, "a newer answer for the name does not have it, and no other name that is known here has")
 	s.weigh(w)

@@ -48,9 +48,11 @@ type stale struct {
 	// dialled, cured when the same program dialled a current address last.
 	dialled event.Time
 	until   event.Time
-	cured   event.Time
-	cure    netip.Addr
-	proto   uint8
+	// told is true where until is what the program was told itself.
+	told  bool
+	cured event.Time
+	cure  netip.Addr
+	proto uint8
 }
 
 func (d *Detector) hearDial(e *event.Dial, desk trap.Desk) {
@@ -68,7 +70,8 @@ func (d *Detector) hearDial(e *event.Dial, desk trap.Desk) {
 	s.take(e.Time, fresh)
 	s.port, s.proto = e.Destination.Port(), e.Protocol
 	if s.dialled == 0 {
-		s.dialled, s.until = e.Time, useful(n, h, e.Owner)
+		s.dialled = e.Time
+		s.until, s.told = useful(n, h, e.Owner)
 	}
 	s.ask(e.Owner, desk)
 	s.watchCure(desk)
@@ -90,7 +93,7 @@ func (d *Detector) lostBy(e *event.Dial) (*flow.Name, *flow.Held) {
 		if h == nil {
 			continue
 		}
-		if h.Gone == 0 || differs(n, h) || e.Time < useful(n, h, e.Owner).Add(staleGrace) || n.Rotates(e.Time) {
+		if h.Gone == 0 || differs(n, h) || e.Time < usable(n, h, e.Owner) || n.Rotates(e.Time) {
 			return nil, nil
 		}
 		if held == nil || h.Last > held.Last {
@@ -113,11 +116,17 @@ func differs(n *flow.Name, h *flow.Held) bool {
 
 // useful tells until when a program may use an address: by what it was told itself where
 // that is known, else by what anybody on the host was.
-func useful(n *flow.Name, h *flow.Held, who event.Owner) event.Time {
-	if until, known := n.Until(who, h.Addr); known {
-		return until
+func useful(n *flow.Name, h *flow.Held, who event.Owner) (until event.Time, told bool) {
+	if until, told = n.Until(who, h.Addr); told {
+		return until, true
 	}
-	return h.Expires
+	return h.Expires, false
+}
+
+// usable tells until when a dial is innocent.
+func usable(n *flow.Name, h *flow.Held, who event.Owner) event.Time {
+	until, _ := useful(n, h, who)
+	return until.Add(staleGrace)
 }
 
 func (d *Detector) stale(n *flow.Name, h *flow.Held) *stale {
