@@ -84,6 +84,10 @@ func (c *climber) stand(r *row, rung hook.Rung) error {
 	if err != nil {
 		return fmt.Errorf("read object: %w", err)
 	}
+	types, err := c.cache.Kernel()
+	if err != nil {
+		return fmt.Errorf("read the kernel's types: %w", err)
+	}
 	if err := c.tailor(spec, rung.Programs); err != nil {
 		return err
 	}
@@ -91,6 +95,9 @@ func (c *climber) stand(r *row, rung hook.Rung) error {
 	attempt.collection, err = ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{
 		MapReplacements: c.maps.replacements(spec),
 		Cache:           c.cache,
+		// What is read is the kernel's own, not its modules', whose types can be
+		// several times as large: 77 MB more were resident on Debian's 6.18.
+		Programs: ebpf.ProgramOptions{KernelTypes: types},
 	})
 	if err != nil {
 		return err
