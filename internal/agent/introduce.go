@@ -38,11 +38,9 @@ func (a *Agent) introduce() {
 		a.take(&h)
 	}
 	for _, at := range a.namespaces() {
-		a.take(&event.Namespace{
-			Header: event.Header{Time: head.Time, Netns: at.Inode},
-			Name:   at.Name,
-			Path:   at.Path,
-		})
+		named := a.host.Describe(at)
+		named.Header = event.Header{Time: head.Time, Netns: at.Inode}
+		a.take(named)
 	}
 }
 

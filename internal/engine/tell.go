@@ -4,6 +4,7 @@
 package engine
 
 import (
+	"github.com/trapbpf/trapbpf/pkg/event"
 	"github.com/trapbpf/trapbpf/pkg/finding"
 )
 
@@ -49,6 +50,7 @@ func (e *Engine) describe(l *life, action finding.Action) finding.Finding {
 	f.Count = l.count
 	f.Lossy = e.lossy(l)
 	e.enrich(&f.Process)
+	e.attribute(&f.Process, key.Netns)
 	l.shown = f
 	return f
 }
@@ -72,10 +74,24 @@ func (e *Engine) lossy(l *life) bool {
 // agrees: pids are used again.
 func (e *Engine) enrich(p *finding.Process) {
 	known := e.facts.Process(p.PID)
-	if p.PID == 0 || known == nil || p.Name != "" && known.Name != p.Name {
+	if p.PID == 0 || known == nil || p.Name != "" && known.Name != "" && known.Name != p.Name {
 		return
 	}
-	p.Name, p.Executable, p.ContainerID = known.Name, known.Executable, known.ContainerID
+	if known.Name != "" { // else it ended unseen
+		p.Name = known.Name
+	}
+	p.Executable, p.Unit = known.Executable, known.Unit
+	p.ContainerID, p.Runtime, p.Pod = known.ContainerID, known.Runtime, finding.Pod(known.Pod)
+}
+
+// attribute tells whose the namespace is, where nothing is known of a process: what is
+// dropped in an interrupt belongs to nobody else.
+func (e *Engine) attribute(p *finding.Process, id event.Netns) {
+	if p.Executable != "" || p.ContainerID != "" || p.Pod != (finding.Pod{}) {
+		return
+	}
+	space := &e.facts.Namespace(id).Name
+	p.ContainerID, p.Pod = space.ContainerID, finding.Pod(space.Pod)
 }
 
 func (e *Engine) host() finding.Host {

@@ -42,7 +42,7 @@ func TestContainerIsKnownByItsControlGroup(t *testing.T) {
 		"/docker/" + strings.ToUpper(outer):                                                             "",
 		"":                                                                                              "",
 	} {
-		if got := containerID(path); got != want {
+		if got := groupOf(path).container; got != want {
 			t.Errorf("%s: got %q, want %q", path, got, want)
 		}
 	}
@@ -61,8 +61,8 @@ func TestUnifiedHierarchyIsToldUnlessAnOlderOneNamesTheContainer(t *testing.T) {
 		"nothing":                  {"", "", ""},
 		"cut short":                {"0:", "", ""},
 	} {
-		if path, container := control(one.groups); path != one.path || container != one.container {
-			t.Errorf("%s: got %q, %q, want %q, %q", name, path, container, one.path, one.container)
+		if got := control(one.groups); got.path != one.path || got.container != one.container {
+			t.Errorf("%s: got %+v, want %q, %q", name, got, one.path, one.container)
 		}
 	}
 }
@@ -71,7 +71,7 @@ func FuzzContainerIDIsPartOfThePath(f *testing.F) {
 	f.Add("/docker/" + outer)
 	f.Add("///-.scope:::")
 	f.Fuzz(func(t *testing.T, path string) {
-		if id := containerID(path); !strings.Contains(path, id) {
+		if id := groupOf(path).container; !strings.Contains(path, id) {
 			t.Errorf("%q: %q", path, id)
 		}
 	})

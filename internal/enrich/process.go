@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The trapbpf authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package enrich tells who a process is: its name, executable, control group and
-// container.
+// Package enrich tells who a process is: its name, executable, control group, systemd unit,
+// container and pod.
 //
 // Processes end before anybody asks about them. What was once seen is kept, so that
 // the owner of a connection has a name in the finding that comes a second later.
@@ -10,7 +10,6 @@ package enrich
 
 import (
 	"errors"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,33 +17,26 @@ import (
 	"github.com/trapbpf/trapbpf/pkg/event"
 )
 
-// Files is what the package knows of the outside: two functions of package os.
-type Files struct {
-	ReadFile func(path string) ([]byte, error)
-	ReadLink func(path string) (string, error)
-}
-
-// Real gives the running host's files.
-func Real() Files { return Files{ReadFile: os.ReadFile, ReadLink: os.Readlink} }
-
 // Processes tells who processes are. Its methods may be called at the same time.
 type Processes struct {
 	files Files
 	mu    sync.Mutex
 	seen  *cache
+	pods  *pods
 }
 
 // New gives one that looks at files and has seen nobody yet.
 func New(files Files) *Processes {
-	return &Processes{files: files, seen: newCache(maxSeen)}
+	return &Processes{files: files, seen: newCache(maxSeen), pods: newPods(files)}
 }
 
 // Look tells who a process is, or was where it has ended. Of one that ended unseen
-// only the PID is known. The event's Header is the caller's to fill.
+// its control group is known, where that is still there and its id is not 0. The
+// event's Header is the caller's to fill.
 //
 // What is known is told again only while start time and name are the same: PIDs are
 // used again, and a process may become another program. That costs one file.
-func (p *Processes) Look(pid uint32) event.Process {
+func (p *Processes) Look(pid uint32, cgroup uint64) event.Process {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	known, ok := p.seen.get(pid)
@@ -53,7 +45,7 @@ func (p *Processes) Look(pid uint32) event.Process {
 		if ok {
 			return known.process
 		}
-		return event.Process{PID: pid}
+		return p.ended(pid, cgroup)
 	}
 	if ok && known.started == started && known.process.Name == name {
 		return known.process
@@ -93,8 +85,26 @@ func (p *Processes) describe(found *event.Process) {
 		found.Executable = strings.TrimSuffix(path, " (deleted)")
 	}
 	if groups, err := p.files.ReadFile(proc(found.PID, "cgroup")); err == nil {
-		found.CgroupPath, found.ContainerID = control(string(groups))
+		p.place(found, control(string(groups)))
 	}
+}
+
+// place says where a process belongs by its control group.
+func (p *Processes) place(found *event.Process, g group) {
+	found.CgroupPath, found.Unit, found.ContainerID, found.Runtime = g.path, g.unit, g.container, g.runtime
+	found.Pod = p.pods.find(g.pod, g.container)
+}
+
+// ended tells of a process that was never seen what its control group does.
+func (p *Processes) ended(pid uint32, cgroup uint64) event.Process {
+	found := event.Process{PID: pid}
+	if cgroup == 0 || p.files.Group == nil {
+		return found
+	}
+	if path, err := p.files.Group(cgroup); err == nil {
+		p.place(&found, control("0::"+path+"\n"))
+	}
+	return found
 }
 
 func proc(pid uint32, file string) string {

@@ -36,6 +36,7 @@ func (p *table) world() Files {
 			return []byte(content), err
 		},
 		ReadLink: func(path string) (string, error) { return find(p.links, path) },
+		List:     func(string) ([]string, error) { return nil, fs.ErrNotExist },
 	}
 }
 
@@ -60,9 +61,9 @@ func TestProcessIsDescribed(t *testing.T) {
 	p.start(7, "a (b) c", "/usr/bin/curl (deleted)", 100)
 	want := event.Process{
 		PID: 7, Name: "a (b) c", Executable: "/usr/bin/curl",
-		CgroupPath: "/system.slice/docker-" + outer + ".scope", ContainerID: outer,
+		CgroupPath: "/system.slice/docker-" + outer + ".scope", ContainerID: outer, Runtime: "docker",
 	}
-	if got := New(p.world()).Look(7); got != want {
+	if got := New(p.world()).Look(7, 0); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
@@ -71,12 +72,12 @@ func TestProcessIsRememberedAfterItsEnd(t *testing.T) {
 	p := newTable()
 	p.start(7, "curl", "/usr/bin/curl", 100)
 	processes := New(p.world())
-	before := processes.Look(7)
+	before := processes.Look(7, 0)
 	p.end(7)
-	if after := processes.Look(7); after != before || after.Name != "curl" {
+	if after := processes.Look(7, 0); after != before || after.Name != "curl" {
 		t.Errorf("before %+v, after %+v", before, after)
 	}
-	if got := processes.Look(8); got != (event.Process{PID: 8}) {
+	if got := processes.Look(8, 0); got != (event.Process{PID: 8}) {
 		t.Errorf("never seen: %+v", got)
 	}
 }
@@ -85,13 +86,13 @@ func TestNewProcessWithAnOldPIDIsAnother(t *testing.T) {
 	p := newTable()
 	p.start(7, "curl", "/usr/bin/curl", 100)
 	processes := New(p.world())
-	processes.Look(7)
+	processes.Look(7, 0)
 	p.start(7, "curl", "/opt/curl", 200)
-	if got := processes.Look(7); got.Executable != "/opt/curl" {
+	if got := processes.Look(7, 0); got.Executable != "/opt/curl" {
 		t.Errorf("after the PID was used again: %+v", got)
 	}
 	p.start(7, "sh", "/bin/sh", 200)
-	if got := processes.Look(7); got.Executable != "/bin/sh" {
+	if got := processes.Look(7, 0); got.Executable != "/bin/sh" {
 		t.Errorf("after it became another program: %+v", got)
 	}
 }
@@ -100,9 +101,9 @@ func TestKnownProcessCostsOneFile(t *testing.T) {
 	p := newTable()
 	p.start(7, "curl", "/usr/bin/curl", 100)
 	processes := New(p.world())
-	processes.Look(7)
+	processes.Look(7, 0)
 	p.reads = 0
-	if processes.Look(7); p.reads != 1 {
+	if processes.Look(7, 0); p.reads != 1 {
 		t.Errorf("%d files were read, want 1", p.reads)
 	}
 }
@@ -112,13 +113,13 @@ func TestOnlyTheLatestProcessesAreRemembered(t *testing.T) {
 	processes := New(p.world())
 	for pid := range maxSeen + 1 {
 		p.start(pid, "curl", "/usr/bin/curl", 100)
-		processes.Look(uint32(pid))
+		processes.Look(uint32(pid), 0)
 		p.end(pid)
 	}
-	if got := processes.Look(0); got.Name != "" {
+	if got := processes.Look(0, 0); got.Name != "" {
 		t.Errorf("the first is still known: %+v", got)
 	}
-	if got := processes.Look(1); got.Name != "curl" {
+	if got := processes.Look(1, 0); got.Name != "curl" {
 		t.Errorf("the second is forgotten: %+v", got)
 	}
 }
@@ -127,14 +128,14 @@ func TestOddProcessFilesAreNoProcess(t *testing.T) {
 	for _, stat := range []string{"", "7", "7 (a", "7 )a( S", "7 (a) S 1 2 3", "7 (a) S" + strings.Repeat(" x", 30)} {
 		p := newTable()
 		p.files["/proc/7/stat"] = stat
-		if got := New(p.world()).Look(7); got != (event.Process{PID: 7}) {
+		if got := New(p.world()).Look(7, 0); got != (event.Process{PID: 7}) {
 			t.Errorf("%q: %+v", stat, got)
 		}
 	}
 }
 
 func TestThisProcessIsFoundOnTheRunningHost(t *testing.T) {
-	got := New(Real()).Look(uint32(os.Getpid()))
+	got := New(Real()).Look(uint32(os.Getpid()), 0)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

@@ -66,7 +66,7 @@ func (f *fake) world() World {
 			f.walked = []uint16{low, high}
 			return &event.PortUse{TimeWait: 7}, nil
 		},
-		Process: func(pid uint32) event.Process { return event.Process{PID: pid, Name: "curl"} },
+		Process: func(pid uint32, _ uint64) event.Process { return event.Process{PID: pid, Name: "curl"} },
 	}
 }
 

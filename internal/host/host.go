@@ -83,7 +83,9 @@ func (h *Host) inquire(ctx context.Context, w event.Want) (event.Event, error) {
 	}
 	switch w.Of {
 	case event.KindNamespace:
-		return &event.Namespace{Header: h.head(w), Name: at.Name, Path: at.Path}, nil
+		answer := h.Describe(at)
+		answer.Header = h.head(w)
+		return answer, nil
 	case event.KindRouting:
 		return h.routing(at, w)
 	case event.KindRouteBack:
@@ -106,7 +108,7 @@ func (h *Host) inquire(ctx context.Context, w event.Want) (event.Event, error) {
 func (h *Host) process(w event.Want) event.Event {
 	answer := &event.Process{PID: w.PID}
 	if h.world.Process != nil {
-		*answer = h.world.Process(w.PID)
+		*answer = h.world.Process(w.PID, w.Cgroup)
 	}
 	answer.Header = h.head(w)
 	return answer

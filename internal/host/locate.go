@@ -37,6 +37,8 @@ type Target struct {
 	Name string
 	// Path is a file by which it can be entered; "" is the agent's own.
 	Path string
+	// PID is a process that was in it when it was looked for, 0 where none was met.
+	PID uint32
 }
 
 // Locate tells by which path a namespace can be entered now. The path is checked
@@ -113,7 +115,7 @@ func (h *Host) scan() {
 		h.note(Target{Path: path})
 	}
 	for _, pid := range h.processes() {
-		h.note(Target{Path: "/proc/" + strconv.Itoa(pid) + "/ns/net"})
+		h.note(Target{Path: netnsOf(uint32(pid)), PID: uint32(pid)})
 	}
 	if _, ok := h.known[h.own]; !ok && h.own != 0 {
 		h.known[h.own] = Target{Inode: h.own}
@@ -128,7 +130,11 @@ func (h *Host) note(at Target) {
 	if err != nil {
 		return
 	}
-	if _, better := h.known[inode]; better {
+	if better, ok := h.known[inode]; ok {
+		if better.PID == 0 {
+			better.PID = at.PID
+			h.known[inode] = better
+		}
 		return
 	}
 	at.Inode = inode

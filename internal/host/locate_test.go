@@ -18,9 +18,9 @@ func TestNamespacesAreFoundByNameMountAndProcessOnceEach(t *testing.T) {
 	f.inodes["/run/docker/netns/a b"] = 4026532400
 	got := New(f.world()).Namespaces()
 	want := []Target{
-		{Inode: ownInode},
+		{Inode: ownInode, PID: 1},
 		{Inode: blueInode, Name: "blue", Path: "/run/netns/blue"},
-		{Inode: podInode, Path: "/proc/9/ns/net"},
+		{Inode: podInode, Path: "/proc/9/ns/net", PID: 9},
 		{Inode: 4026532400, Path: "/run/docker/netns/a b"},
 	}
 	if !slices.Equal(got, want) {
@@ -89,11 +89,11 @@ func TestResolveTakesNamePathAndInode(t *testing.T) {
 	for word, want := range map[string]Target{
 		"blue":             {Inode: blueInode, Name: "blue", Path: "/run/netns/blue"},
 		"/run/netns/blue":  {Inode: blueInode, Name: "blue", Path: "/run/netns/blue"},
-		"4026532300":       {Inode: podInode, Path: "/proc/9/ns/net"},
-		"net:[4026532300]": {Inode: podInode, Path: "/proc/9/ns/net"},
-		"/proc/70/ns/net":  {Inode: podInode, Path: "/proc/9/ns/net"},
+		"4026532300":       {Inode: podInode, Path: "/proc/9/ns/net", PID: 9},
+		"net:[4026532300]": {Inode: podInode, Path: "/proc/9/ns/net", PID: 9},
+		"/proc/70/ns/net":  {Inode: podInode, Path: "/proc/9/ns/net", PID: 9},
 		"/somewhere/net":   {Inode: 4026532600, Path: "/somewhere/net"},
-		"4026531840":       {Inode: ownInode},
+		"4026531840":       {Inode: ownInode, PID: 1},
 		"4026532176":       {Inode: 4026532500, Name: "4026532176", Path: "/run/netns/4026532176"},
 	} {
 		if got, err := h.Resolve(word); err != nil || got != want {

@@ -113,7 +113,7 @@ func (h *Host) virtual(pid uint32) string {
 	if h.world.Process == nil || pid == 0 {
 		return ""
 	}
-	found := h.world.Process(pid)
+	found := h.world.Process(pid, 0)
 	if path.Base(found.Executable) == "java" || found.Name == "java" {
 		return "java"
 	}

@@ -114,7 +114,7 @@ func TestVirtualMachineIsRecognised(t *testing.T) {
 	f := newFake()
 	f.files["/etc/resolv.conf"] = "nameserver 127.0.0.53\n"
 	w := resolving(f)
-	w.Process = func(pid uint32) event.Process {
+	w.Process = func(pid uint32, _ uint64) event.Process {
 		return event.Process{PID: pid, Name: "main", Executable: "/opt/jdk/bin/java"}
 	}
 	e, err := New(w).Answer(context.Background(), event.Want{Of: event.KindResolver, Netns: ownInode, PID: 70})

@@ -57,8 +57,9 @@ type World struct {
 	// Walk counts who holds the ports from low to high, in the namespace behind
 	// path. Nil where the agent has no such sight.
 	Walk func(path string, id event.Netns, low, high uint16) (*event.PortUse, error)
-	// Process tells who a process is. Nil leaves all but the PID out.
-	Process func(pid uint32) event.Process
+	// Process tells who a process is, of one that has ended by its control group where
+	// that is not 0. Nil leaves all but the PID out.
+	Process func(pid uint32, cgroup uint64) event.Process
 }
 
 // Real gives the running host, without Walk and Process: they belong to rooms

@@ -31,6 +31,10 @@ type Namespace struct {
 	Path string `json:"path,omitempty"`
 	// Gone is true once nothing holds the namespace any more.
 	Gone bool `json:"gone,omitempty"`
+	// Pod, or ContainerID without one, is whose namespace it is: what is dropped there,
+	// in an interrupt, belongs to no process. Both are empty for the host's own.
+	ContainerID string `json:"container_id,omitempty"`
+	Pod         Pod    `json:"pod,omitzero"`
 }
 
 // Kind implements Event.
@@ -43,8 +47,24 @@ type Process struct {
 	Name       string `json:"name,omitempty"`
 	Executable string `json:"executable,omitempty"`
 	// CgroupPath is relative to the cgroup v2 root.
-	CgroupPath  string `json:"cgroup_path,omitempty"`
+	CgroupPath string `json:"cgroup_path,omitempty"`
+	// Unit is the systemd unit that it belongs to, "" in a container.
+	Unit        string `json:"unit,omitempty"`
 	ContainerID string `json:"container_id,omitempty"`
+	// Runtime is what made the container: "containerd", "cri-o", "docker" or "podman",
+	// "" where its control group does not tell.
+	Runtime string `json:"runtime,omitempty"`
+	Pod     Pod    `json:"pod,omitzero"`
+}
+
+// Pod is a Kubernetes pod. What is not known of it is "": the node's log files tell all
+// but the UID.
+type Pod struct {
+	UID       string `json:"uid,omitempty"`
+	Namespace string `json:"namespace,omitempty"`
+	Name      string `json:"name,omitempty"`
+	// Container is the name of the process's container in it.
+	Container string `json:"container,omitempty"`
 }
 
 // Kind implements Event.

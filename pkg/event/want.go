@@ -18,4 +18,6 @@ type Want struct {
 	To, From netip.Addr
 	// PID is Process's question, and Resolver's.
 	PID uint32
+	// Cgroup is the control group in which the process was seen, which outlives it.
+	Cgroup uint64
 }

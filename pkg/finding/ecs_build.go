@@ -122,6 +122,15 @@ func (d *Document) fillOwner(r *Record) {
 	d.Process.Name = r.Process.Name
 	d.Process.Executable = r.Process.Executable
 	d.Container.ID = r.Process.ContainerID
+	d.Container.Name = r.Process.Pod.Container
+	d.Container.Runtime = r.Process.Runtime
+	if pod := r.Process.Pod; pod != (Pod{}) {
+		d.Orchestrator.Type = "kubernetes"
+		d.Orchestrator.Namespace = pod.Namespace
+		d.Orchestrator.Resource.Type = "pod"
+		d.Orchestrator.Resource.Name = pod.Name
+		d.Orchestrator.Resource.ID = pod.UID
+	}
 }
 
 func (d *Document) fillDNS(dns *DNS) {
@@ -143,7 +152,7 @@ func newDetail(r *Record) Detail {
 		Symptoms: r.Symptoms, Evidence: r.Evidence, Against: r.Against,
 		Fix: shell(r.Fix), FixPersistent: shell(r.Persistent), Undo: shell(r.Undo), Verify: shell(r.Verify),
 		MTU: clone(r.MTU), Route: clone(r.Route), DNS: clone(r.DNS), Ports: clone(r.Ports),
-		Lossy: r.Lossy,
+		Unit: r.Process.Unit, Lossy: r.Lossy,
 	}
 	t.Finding.ID = r.Finding.ID
 	t.Netns.Inode, t.Netns.Name = r.Netns.Inode, r.Netns.Name

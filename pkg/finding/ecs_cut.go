@@ -19,6 +19,7 @@ func (d *Document) texts() []text {
 	t := &d.Trapbpf
 	at := []*string{
 		&d.Message, &d.Event.Reason, &d.Process.Name, &d.Process.Executable, &d.Container.ID,
+		&d.Container.Name, &d.Orchestrator.Namespace, &d.Orchestrator.Resource.Name, &d.Orchestrator.Resource.ID, &t.Unit,
 		&d.Host.Name, &d.Host.OS.Kernel, &d.Host.Architecture, &d.Observer.Version,
 		&d.Observer.Ingress.Interface.Name, &d.Observer.Egress.Interface.Name,
 		&d.DNS.Question.Name, &d.DNS.Question.Type, &d.DNS.ResponseCode, &d.Error.Code, &t.Netns.Name,

@@ -69,8 +69,21 @@ type Document struct {
 		Executable string `json:"executable,omitempty"`
 	} `json:"process,omitzero"`
 	Container struct {
-		ID string `json:"id,omitempty"`
+		ID      string `json:"id,omitempty"`
+		Name    string `json:"name,omitempty"`
+		Runtime string `json:"runtime,omitempty"`
 	} `json:"container,omitzero"`
+	Orchestrator struct {
+		// Type is "kubernetes" where there is a pod.
+		Type      string `json:"type,omitempty"`
+		Namespace string `json:"namespace,omitempty"`
+		// Resource is the pod; its ID is the UID.
+		Resource struct {
+			Type string `json:"type,omitempty"`
+			Name string `json:"name,omitempty"`
+			ID   string `json:"id,omitempty"`
+		} `json:"resource,omitzero"`
+	} `json:"orchestrator,omitzero"`
 	Host struct {
 		Name         string `json:"name,omitempty"`
 		Architecture string `json:"architecture,omitempty"`
@@ -134,7 +147,9 @@ type Detail struct {
 		Inode uint32 `json:"inode,omitempty"`
 		Name  string `json:"name,omitempty"`
 	} `json:"netns,omitzero"`
-	Lossy bool `json:"lossy,omitempty"`
+	// Unit is the process's systemd unit.
+	Unit  string `json:"unit,omitempty"`
+	Lossy bool   `json:"lossy,omitempty"`
 	// LeftOut tells what a line of limited length has no room for: "evidence: 12"
 	// where a list lost its last twelve entries.
 	LeftOut []string `json:"left_out,omitempty"`

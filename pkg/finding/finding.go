@@ -115,6 +115,19 @@ type Process struct {
 	PID        uint32
 	Name       string
 	Executable string
-	// ContainerID is the full id, where the process runs in a container.
+	// Unit is the systemd unit that it belongs to, "" in a container.
+	Unit string
+	// ContainerID is the full id, where the process runs in a container. Container and
+	// pod may be known without a process: they are then whose namespace it is.
 	ContainerID string
+	// Runtime is what made the container, such as "containerd".
+	Runtime string
+	Pod     Pod
+}
+
+// Pod is a Kubernetes pod; what is not known is "".
+type Pod struct {
+	UID, Namespace, Name string
+	// Container is the name of the container in it.
+	Container string
 }

@@ -82,6 +82,13 @@ func (r *Redactor) path(e event.Path) event.Event {
 	return &e
 }
 
+func (r *Redactor) pod(p event.Pod) event.Pod {
+	return event.Pod{
+		UID: r.name("pod", p.UID), Namespace: r.name("namespace", p.Namespace),
+		Name: r.name("pod", p.Name), Container: r.name("container", p.Container),
+	}
+}
+
 func (r *Redactor) named(e event.Event) event.Event {
 	switch e := e.(type) {
 	case *event.Process:
@@ -89,11 +96,13 @@ func (r *Redactor) named(e event.Event) event.Event {
 		kept.Name = r.name("process", e.Name)
 		kept.Executable = r.name("executable", e.Executable)
 		kept.CgroupPath = r.name("cgroup", e.CgroupPath)
-		kept.ContainerID = r.name("container", e.ContainerID)
+		kept.Unit = r.name("unit", e.Unit)
+		kept.ContainerID, kept.Pod = r.name("container", e.ContainerID), r.pod(e.Pod)
 		return &kept
 	case *event.Namespace:
 		kept := *e
 		kept.Name, kept.Path = r.name("netns", e.Name), r.name("path", e.Path)
+		kept.ContainerID, kept.Pod = r.name("container", e.ContainerID), r.pod(e.Pod)
 		return &kept
 	case *event.Host:
 		kept := *e

@@ -18,7 +18,8 @@ func PortsExhausted() *finding.Record {
 	}
 	r.Process = finding.Process{
 		PID: 4211, Name: "api", Executable: "/srv/api/bin/api",
-		ContainerID: "3f2a9c1d5b7e8f00112233445566778899aabbccddeeff001122334455667788",
+		ContainerID: "3f2a9c1d5b7e8f00112233445566778899aabbccddeeff001122334455667788", Runtime: "containerd",
+		Pod: finding.Pod{UID: "1f1d9ca4-7a31-4b7a-8a3e-2f6a9d0b1c2d", Namespace: "shop", Name: "api-7d4b9c", Container: "api"},
 	}
 	r.ErrorCode = "EADDRNOTAVAIL"
 	r.ConfidenceWhy = []string{"+60 connect() failed for want of a port", "+39 a walk of the sockets finds every port of the range in TIME_WAIT"}
@@ -53,7 +54,7 @@ func BindPool() *finding.Record {
 	r.Message = "bind() before connect() has used up the ports of 10.9.0.1"
 	r.Netns = finding.Netns{Inode: 4026532800, Name: "proxy"}
 	r.Flow = finding.Flow{Source: addr("10.9.0.1"), Transport: "tcp"}
-	r.Process = finding.Process{PID: 77, Name: "haproxy"}
+	r.Process = finding.Process{PID: 77, Name: "haproxy", Unit: "haproxy.service"}
 	r.ErrorCode = "EADDRINUSE"
 	r.Evidence = []string{"3 bind() calls to port 0 of 10.9.0.1 failed with EADDRINUSE"}
 	left := 12.5

@@ -134,10 +134,26 @@ func who(p finding.Process) string {
 	if p.Executable != "" {
 		parts = append(parts, p.Executable)
 	}
-	if id := p.ContainerID; id != "" {
+	if p.Unit != "" {
+		parts = append(parts, p.Unit)
+	}
+	if pod := p.Pod; pod != (finding.Pod{}) {
+		parts = append(parts, "pod "+podName(pod))
+	}
+	if name := p.Pod.Container; name != "" {
+		parts = append(parts, "container "+name)
+	} else if id := p.ContainerID; id != "" {
 		parts = append(parts, "container "+id[:min(shortID, len(id))])
 	}
 	return strings.Join(parts, ", ")
+}
+
+// podName is how kubectl takes it; a pod of which only the UID is known is told by that.
+func podName(p finding.Pod) string {
+	if p.Name == "" {
+		return p.UID
+	}
+	return p.Namespace + "/" + p.Name
 }
 
 // seen tells how often, over how long.

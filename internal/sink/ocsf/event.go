@@ -124,7 +124,11 @@ type file struct {
 }
 
 type container struct {
-	UID string `json:"uid,omitempty"`
+	UID          string `json:"uid,omitempty"`
+	Name         string `json:"name,omitempty"`
+	Runtime      string `json:"runtime,omitempty"`
+	Orchestrator string `json:"orchestrator,omitempty"`
+	PodUUID      string `json:"pod_uuid,omitempty"`
 }
 
 type query struct {

@@ -47,7 +47,7 @@ func newEvidences(doc *finding.Document) []evidence {
 		DstEndpoint:    newEndpoint(doc.Destination),
 		ConnectionInfo: newConnection(doc),
 		Process:        newProcess(doc),
-		Container:      container{UID: doc.Container.ID},
+		Container:      newContainer(doc),
 		Query:          query{Hostname: doc.DNS.Question.Name, Type: doc.DNS.Question.Type},
 	}
 	if e.Query.Hostname == "" {
@@ -110,6 +110,13 @@ func protocol(transport string) int {
 		return 58
 	default:
 		return 0
+	}
+}
+
+func newContainer(doc *finding.Document) container {
+	return container{
+		UID: doc.Container.ID, Name: doc.Container.Name, Runtime: doc.Container.Runtime,
+		Orchestrator: doc.Orchestrator.Type, PodUUID: doc.Orchestrator.Resource.ID,
 	}
 }
 

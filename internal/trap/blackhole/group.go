@@ -55,6 +55,7 @@ func (g *group) ask(now event.Time, desk trap.Desk) {
 			desk.Want(event.Want{Of: event.KindNamespace, Netns: g.key.Netns})
 		}
 		desk.Want(event.Want{Of: event.KindPath, Netns: g.key.Netns, To: g.key.Peer})
+		trap.WantOwners(desk, desk.Facts().Paths.Path(g.key))
 	}
 	every := sweepSoon
 	if now.Sub(g.began) > young {

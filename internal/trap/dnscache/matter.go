@@ -66,9 +66,7 @@ func (b *base) ask(owner event.Owner, desk trap.Desk) {
 		return
 	}
 	b.asked = b.owner.PID
-	if b.owner.PID != 0 && desk.Facts().Process(b.owner.PID) == nil {
-		desk.Want(event.Want{Of: event.KindProcess, PID: b.owner.PID})
-	}
+	trap.WantOwner(desk, b.owner)
 	if b.resolver == nil {
 		desk.Want(event.Want{Of: event.KindResolver, Netns: b.key.Netns, PID: b.owner.PID})
 	}

@@ -88,6 +88,7 @@ func (g *group) ask(now event.Time, desk trap.Desk) {
 		desk.Want(event.Want{Of: event.KindRouting, Netns: g.key.Netns})
 	}
 	desk.Want(event.Want{Of: event.KindPath, Netns: g.key.Netns, To: g.key.Peer})
+	trap.WantOwners(desk, desk.Facts().Paths.Path(g.key))
 }
 
 // judge tells the desk what the path's errors amount to.

@@ -112,9 +112,7 @@ func (d *Detector) observeFailure(e *event.PortFailure, desk trap.Desk) {
 	}
 	l := d.lane(key)
 	l.fail(e, fresh)
-	if e.Owner.PID != 0 && desk.Facts().Process(e.Owner.PID) == nil {
-		desk.Want(event.Want{Of: event.KindProcess, PID: e.Owner.PID})
-	}
+	trap.WantOwner(desk, e.Owner)
 	s := d.space(e.Netns)
 	if l.cause == "" {
 		s.askNow(e.Time, desk)
