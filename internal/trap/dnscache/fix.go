@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"github.com/trapbpf/trapbpf/internal/trap"
 	"github.com/trapbpf/trapbpf/pkg/event"
@@ -63,6 +64,20 @@ func (w *writer) look(does string, server netip.Addr, name, kind string) {
 	w.Verify = append(w.Verify, w.place.Look(does, "dig +noall +answer +comments @%s -t %s -q %s", server, kind, name))
 }
 
+// layers asks every resolver for a name, and the zone's own servers. A name that no host
+// has, or that reads like a flag, is not put into a command.
+func (w *writer) layers(name, kind string, servers ...netip.Addr) {
+	if strings.HasPrefix(name, "-") || strings.Contains(name, `\`) {
+		return
+	}
+	line, args := "trapbpf probe dns %s --type %s", []any{name, kind}
+	for _, server := range servers {
+		line += " --server %s"
+		args = append(args, server)
+	}
+	w.Verify = append(w.Verify, w.place.Look("every layer and the zone's own servers: who is behind, and for how long yet", line, args...))
+}
+
 func (w *writer) fixStale(s *stale) {
 	if s.virtual() {
 		w.fix(trap.Note("the JVM caches by itself: networkaddress.cache.ttl=%d and networkaddress.cache.stale.ttl=0 in its java.security, or -Dsun.net.inetaddr.ttl=%d", jvmTTL(s), jvmTTL(s)))
@@ -73,6 +88,7 @@ func (w *writer) fixStale(s *stale) {
 		trap.Note("bound the age of pooled connections and of resolved addresses below the TTL (%d s)", s.held.TTL),
 		trap.Note("lower the TTL at the authority before an address changes, and keep the old one serving until it has run out"))
 	w.look("what the name has now", s.newer.Server.Addr(), s.name.Name, s.name.Type)
+	w.layers(s.name.Name, s.name.Type, s.newer.Server.Addr())
 	w.Verify = append(w.Verify, w.place.Look("must show no new connection to the old address", "ss -Htnp dst %s", s.addr))
 }
 
@@ -85,13 +101,14 @@ func (w *writer) fixDisagree(m *disagree) {
 	if m.behind {
 		w.fix(trap.Note("%s is behind: empty its cache, or wait %d s", m.one.Server.Addr(), w.left(m.one.Expires)))
 	} else {
-		w.fix(trap.Note("find out who is behind: dig +trace %s asks the zone's own servers", m.name.Name))
+		w.fix(trap.Note("find out who is behind: trapbpf probe dns %s asks the zone's own servers, too", m.name.Name))
 	}
 	w.Persistent = append(w.Persistent,
 		trap.Note("name only resolvers that answer alike in one resolv.conf: a stub takes the first that answers"),
 		trap.Note("lower the TTL at the authority before a record changes"))
 	w.look("must be the same on both", m.one.Server.Addr(), m.name.Name, m.name.Type)
 	w.look("must be the same on both", m.other.Server.Addr(), m.name.Name, m.name.Type)
+	w.layers(m.name.Name, m.name.Type, m.one.Server.Addr(), m.other.Server.Addr())
 }
 
 func (w *writer) fixDenial(m *denial) {
@@ -104,6 +121,7 @@ func (w *writer) fixDenial(m *denial) {
 	w.Persistent = append(w.Persistent,
 		trap.Note("make a record before anybody asks for it; lower the last field of the zone's SOA, which is how long a denial may be kept (RFC 2308, 5)"))
 	w.look("must have the record", m.denies.Server.Addr(), m.name.Name, m.name.Type)
+	w.layers(m.name.Name, m.name.Type, m.denies.Server.Addr(), m.has.Server.Addr())
 }
 
 func (w *writer) fixLong(m *long) {
