@@ -57,6 +57,9 @@ func tellResult(env Environment, output string, r *lab.Result) error {
 	if delay, ok := r.Delay(); ok {
 		fmt.Fprintf(env.Stdout, "  first symptom to record: %s\n", delay.Round(time.Millisecond))
 	}
+	if certainty, ok := r.Certainty(); ok {
+		fmt.Fprintf(env.Stdout, "  first symptom to certainty: %s\n", certainty.Round(time.Millisecond))
+	}
 	if recovery, ok := r.Recovery(); ok {
 		fmt.Fprintf(env.Stdout, "  fix to resolved: %s\n", recovery.Round(time.Millisecond))
 	}

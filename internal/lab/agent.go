@@ -51,13 +51,16 @@ type agent struct {
 	err      error // how the process ended
 }
 
-// startAgent runs the binary, confined to one namespace. It is killed if this
+// startAgent runs the binary, confined to some namespaces. It is killed if this
 // process dies; otherwise the caller stops it. Its process group is its own, so
 // that Ctrl-C reaches the lab alone, which then stops the agent in order.
-func startAgent(binary, netns string) (*agent, error) {
+func startAgent(binary string, netns ...string) (*agent, error) {
+	args := []string{"watch", "--output", "json", "--quiet-period", quietPeriod.String()}
+	for _, name := range netns {
+		args = append(args, "--netns", name)
+	}
 	a := &agent{
-		cmd: exec.Command(binary, "watch", "--output", "json", "--netns", netns,
-			"--quiet-period", quietPeriod.String()),
+		cmd:      exec.Command(binary, args...),
 		watching: make(chan struct{}), exited: make(chan struct{}), changed: make(chan struct{}),
 	}
 	a.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}

@@ -5,7 +5,6 @@ package lab
 
 import (
 	"context"
-	"time"
 
 	"github.com/trapbpf/trapbpf/pkg/finding"
 )
@@ -41,22 +40,6 @@ func fewBuckets(n *network) stage {
 // milliseconds.
 func (s *space) watchCounter(name string) job {
 	return func(ctx context.Context, m *meter) error {
-		tick := time.NewTicker(2 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			n, err := s.counter("TcpExt", name)
-			if err != nil {
-				return err
-			}
-			if n > 0 {
-				m.strike()
-				return nil
-			}
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-tick.C:
-			}
-		}
+		return watchCount(ctx, m, func() (uint64, error) { return s.counter("TcpExt", name) })
 	}
 }

@@ -66,6 +66,9 @@ func (r *run) judgeTimes() {
 	} else if delay > s.budget {
 		result.problem("the record came %s after the first symptom, not within %s", seconds(delay), s.budget)
 	}
+	if certainty, ok := result.Certainty(); ok && certainty > s.sure {
+		result.problem("the confirmation came %s after the first symptom, not within %s", seconds(certainty), s.sure)
+	}
 }
 
 // judgeAlarms looks for alarms that do not belong to the scenario, and for any that

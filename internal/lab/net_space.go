@@ -80,6 +80,10 @@ func (s *space) settle() error {
 		return fmt.Errorf("set loopback up: %w", err)
 	}
 	for _, scope := range []string{"all", "default"} {
+		// Links are of use at once: nobody else could have their addresses.
+		if err := writeSysctl("0", "ipv6", "conf", scope, "accept_dad"); err != nil {
+			return err
+		}
 		for _, key := range []string{"rp_filter", "accept_local", "route_localnet", "log_martians"} {
 			if err := writeSysctl("0", "ipv4", "conf", scope, key); err != nil {
 				return err

@@ -30,6 +30,8 @@ type Times struct {
 	Symptom time.Duration `json:"symptom,omitempty"`
 	// Found is when the record could be read from the agent's output.
 	Found time.Duration `json:"found,omitempty"`
+	// Confirmed is when a record said that it is sure, where that is awaited.
+	Confirmed time.Duration `json:"confirmed,omitempty"`
 	// Fixed is when the fix had been run, Healed when a try of the traffic first
 	// went well after it, Resolved when the agent said so.
 	Fixed    time.Duration `json:"fixed,omitempty"`
@@ -61,8 +63,9 @@ type Result struct {
 	Notes    []string `json:"notes,omitempty"`
 	Problems []string `json:"problems,omitempty"`
 
-	// first and last are the expected finding's first record and its resolved one.
-	first, last *finding.Document
+	// first and last are the expected finding's first record and its resolved one,
+	// sure the one after which it was mended.
+	first, sure, last *finding.Document
 	// then is what the traffic had seen when the fault was found.
 	then reading
 }
@@ -79,6 +82,15 @@ func (r *Result) Delay() (time.Duration, bool) {
 		return 0, false
 	}
 	return r.Times.Found - r.Times.Symptom, true
+}
+
+// Certainty is from the first symptom to the confirmed record; false where none was
+// awaited, or there was no symptom.
+func (r *Result) Certainty() (time.Duration, bool) {
+	if r.Times.Confirmed == 0 || r.Times.Symptom == 0 {
+		return 0, false
+	}
+	return r.Times.Confirmed - r.Times.Symptom, true
 }
 
 // Recovery is from the fix to the resolved record; false where there was no fix or

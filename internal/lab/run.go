@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -85,14 +86,28 @@ func Run(ctx context.Context, o Options) (result Result, err error) {
 	if r.net.err != nil {
 		return r.result, fmt.Errorf("build %s: %w", o.Scenario.Name, r.net.err)
 	}
-	view := r.net.find(r.View)
-	if view == nil {
-		return r.result, fmt.Errorf("scenario %s has no namespace for view %q", o.Scenario.Name, r.View)
+	view, err := r.seen()
+	if err != nil {
+		return r.result, err
 	}
 	for _, s := range r.net.spaces {
 		r.tell("namespace %s", s.name)
 	}
-	return r.result, r.watch(ctx, view.name)
+	return r.result, r.watch(ctx, view)
+}
+
+// seen gives the names of the namespaces that the agent is confined to.
+func (r *run) seen() ([]string, error) {
+	var names []string
+	for _, s := range r.net.spaces {
+		if r.View == viewAll || r.View == s.role {
+			names = append(names, s.name)
+		}
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("scenario %s has no namespace for view %q", r.Scenario.Name, r.View)
+	}
+	return names, nil
 }
 
 func (r *run) prepare() error {
@@ -121,8 +136,8 @@ func (r *run) prepare() error {
 }
 
 // watch has the agent look on while the traffic runs.
-func (r *run) watch(ctx context.Context, netns string) (err error) {
-	if r.agent, err = startAgent(r.Binary, netns); err != nil {
+func (r *run) watch(ctx context.Context, netns []string) (err error) {
+	if r.agent, err = startAgent(r.Binary, netns...); err != nil {
 		return err
 	}
 	defer r.stopAgent()
@@ -131,7 +146,7 @@ func (r *run) watch(ctx context.Context, netns string) (err error) {
 	if err := r.agent.ready(ready); err != nil {
 		return err
 	}
-	r.tell("agent watches %s", netns)
+	r.tell("agent watches %s", strings.Join(netns, ", "))
 
 	ctx, stop := context.WithCancelCause(ctx)
 	r.begun = time.Now()

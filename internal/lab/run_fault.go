@@ -34,8 +34,12 @@ func (r *run) watchFault(ctx context.Context) error {
 	if r.Scenario.cut {
 		return nil
 	}
+	sure, err := r.awaitSure(ctx, found)
+	if err != nil || sure == nil {
+		return err
+	}
 	if !r.Scenario.ends {
-		if err := r.mend(ctx, found.doc); err != nil {
+		if err := r.mend(ctx, sure); err != nil {
 			return err
 		}
 	}
@@ -59,6 +63,28 @@ func (r *run) settled(ctx context.Context, found telling) telling {
 		return found
 	}
 	return confirmed
+}
+
+// awaitSure waits until the finding is confirmed, where that was promised, and gives
+// the record that says so; nil where it never came.
+func (r *run) awaitSure(ctx context.Context, found telling) (*finding.Document, error) {
+	id := found.doc.Trapbpf.Finding.ID
+	sure := found
+	if r.Scenario.sure != 0 {
+		var err error
+		sure, err = r.awaitRecord(ctx, foundLimit, func(t telling) bool {
+			return t.doc.Trapbpf.Finding.ID == id && t.doc.Trapbpf.Status == finding.Confirmed
+		})
+		if err != nil {
+			return nil, r.timedOut(ctx, err, "the finding was not confirmed")
+		}
+		r.result.Times.Confirmed = sure.at.Sub(r.begun)
+		if sure.at != found.at {
+			r.show(sure)
+		}
+	}
+	r.result.sure = sure.doc
+	return sure.doc, nil
 }
 
 // mend runs the finding's first fix, or has it followed where it is advice.

@@ -27,12 +27,15 @@ type Scenario struct {
 	// TwinOf names the fault that a twin is told from.
 	TwinOf string
 	// Views are the roles of the namespaces that the agent may be confined to, the
-	// usual one first.
+	// usual one first, or viewAll.
 	Views []string
 
 	// budget is how soon after the first symptom the record must be there; 0
 	// where the scenario measures something else.
 	budget time.Duration
+	// sure is how soon after the first symptom a confirmed record must be there; 0
+	// where a suspicion is enough.
+	sure time.Duration
 	// ahead asks for the record before the first symptom.
 	ahead bool
 	// ends is true where the fault ends by itself: no fix is run.
@@ -61,6 +64,10 @@ type stage struct {
 	heals bool
 }
 
+// viewAll has the agent see every namespace of the run: both ends and what is
+// between them, as on a host of containers.
+const viewAll = "all"
+
 const (
 	// dropBudget is the promise from a dropped packet to its record.
 	dropBudget = time.Second
@@ -77,6 +84,7 @@ func All() []Scenario {
 		rpFilter(), martian(), portsExhausted(), portsRunningOut(),
 		bindPool(), liveLeak(), twOverflow(), dropFlood(),
 		staleAnswer(), ndots(), answers(), silent(),
+		mtuSender(), mtuTwins(),
 	)
 }
 

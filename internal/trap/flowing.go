@@ -5,6 +5,7 @@ package trap
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/trapbpf/trapbpf/internal/flow"
 	"github.com/trapbpf/trapbpf/pkg/event"
@@ -19,6 +20,9 @@ func Flowing(path *flow.Path, since event.Time) string {
 		case s.Ended < since || s.Ended == 0:
 		case s.EndSize == 0:
 			if reason := overtaken(path, s); reason != "" {
+				return reason
+			}
+			if reason := held(path, s); reason != "" {
 				return reason
 			}
 		case s.EndSize >= s.Size:
@@ -45,6 +49,21 @@ func overtaken(path *flow.Path, s *flow.Stall) string {
 	default:
 		return ""
 	}
+}
+
+// heldFor is how long after the last stuck connection a smaller limit must have held
+// for the want of new ones to count: the second time-out of a segment, which is what
+// is told, comes after 0.6 s, or three round trips where those are long.
+const heldFor = 3 * time.Second
+
+// held: the connection gave up, this host sends nothing as large any more, and nothing
+// got stuck since. Short connections are over before a sweep could meet them.
+func held(path *flow.Path, s *flow.Stall) string {
+	limit := ownLimit(path)
+	if limit == 0 || limit >= s.Size || path.Facts.Time.Sub(s.Ended) < heldFor || Waiting(path) {
+		return ""
+	}
+	return fmt.Sprintf("packets to %s are held to %d bytes now, and none of them got stuck since", path.Key.Peer, limit)
 }
 
 // ownLimit is the largest packet that this host itself sends by the path, 0 if unknown.

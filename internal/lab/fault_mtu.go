@@ -1,0 +1,93 @@
+// SPDX-FileCopyrightText: The trapbpf authors
+// SPDX-License-Identifier: Apache-2.0
+
+package lab
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/google/nftables"
+
+	"github.com/trapbpf/trapbpf/pkg/finding"
+)
+
+const (
+	causeDropsLarge   = finding.Cause("path-drops-large-packets")
+	causeDropsInbound = finding.Cause("path-drops-large-packets-inbound")
+)
+
+// The promises for a black hole, from the first large packet on: time-outs are what
+// tells of it, the second comes after 0.6 s at the earliest.
+const (
+	suspectBudget = 2 * time.Second
+	confirmBudget = 5 * time.Second
+)
+
+// mtuSender is a client that sends into a router which drops what is large, without
+// a word.
+func mtuSender() []Scenario {
+	fault := Scenario{
+		Name: "mtu-sender", Summary: "the client uploads, a router swallows packets over 1400 bytes without a word",
+		Trap: finding.MTUBlackhole, Cause: causeDropsLarge,
+		Views: []string{"client", viewAll}, budget: suspectBudget, sure: confirmBudget,
+		build: swallowedUpload(false),
+	}
+	six := fault
+	six.Name = "mtu-sender-ipv6"
+	six.Summary = "the same over IPv6"
+	six.build = swallowedUpload(true)
+	return []Scenario{fault, six}
+}
+
+// swallow has the router drop what is larger than the narrow MTU, in both
+// directions and both families.
+func (w way) swallow(n *network) filter {
+	return n.drop(w.router, "forward", nftables.ChainHookForward, larger(narrowMTU))
+}
+
+func swallowedUpload(six bool) func(*network) stage {
+	return func(n *network) stage {
+		w := buildWay(n, six)
+		hole := w.swallow(n)
+		s := w.upload(n)
+		s.traffic = together(s.traffic, chatter(w.client, w.web()), hole.watch)
+		s.proof, s.judge = hole.proof, judgeSizes(narrowMTU)
+		return s
+	}
+}
+
+// upload is a client that pushes to the server, again and again.
+func (w way) upload(n *network) stage {
+	push := transfers{
+		to: w.web(), large: order{up: uploadSize, down: smallSize},
+		within: longPatience, pause: 50 * time.Millisecond,
+	}
+	return stage{
+		traffic: together(n.serve(w.server, trade, w.web().String()), push.run(w.client, "lab-upload")),
+		heals:   true,
+	}
+}
+
+// judgeSizes holds the bounds of the path's MTU that a finding tells against the
+// truth.
+func judgeSizes(truth uint32) func(reading, *Result) []string {
+	return func(_ reading, s *Result) []string {
+		told := s.sure.Trapbpf.MTU
+		if told == nil {
+			return []string{"the finding tells nothing of sizes"}
+		}
+		s.note("path MTU: at least %d, less than %d, told as %d; in truth %d", told.LargestPassed, told.SmallestLost, told.Path, truth)
+		var wrong []string
+		if told.LargestPassed > truth {
+			wrong = append(wrong, fmt.Sprintf("packets of %d bytes are said to have passed, where %d is the limit", told.LargestPassed, truth))
+		}
+		if told.SmallestLost <= truth {
+			wrong = append(wrong, fmt.Sprintf("packets of %d bytes are said to be lost, where %d pass", told.SmallestLost, truth))
+		}
+		if told.Path != 0 {
+			wrong = expect(wrong, "the path MTU", told.Path, truth)
+		}
+		return wrong
+	}
+}
