@@ -55,10 +55,11 @@ type agent struct {
 // process dies; otherwise the caller stops it. Its process group is its own, so
 // that Ctrl-C reaches the lab alone, which then stops the agent in order.
 func startAgent(binary string, netns ...string) (*agent, error) {
-	args := []string{"watch", "--output", "json", "--quiet-period", quietPeriod.String()}
+	args := []string{"watch", "--output", "json"}
 	for _, name := range netns {
 		args = append(args, "--netns", name)
 	}
+	args = append(args, "--quiet-period", quietPeriod.String())
 	a := &agent{
 		cmd:      exec.Command(binary, args...),
 		watching: make(chan struct{}), exited: make(chan struct{}), changed: make(chan struct{}),

@@ -61,7 +61,7 @@ func swallowedUpload(six bool) func(*network) stage {
 func (w way) upload(n *network) stage {
 	push := transfers{
 		to: w.web(), large: order{up: uploadSize, down: smallSize},
-		within: longPatience, pause: 50 * time.Millisecond,
+		within: longPatience, pause: 50 * time.Millisecond, hurts: true,
 	}
 	return stage{
 		traffic: together(n.serve(w.server, trade, w.web().String()), push.run(w.client, "lab-upload")),

@@ -4,8 +4,6 @@
 package lab
 
 import (
-	"context"
-
 	"github.com/trapbpf/trapbpf/pkg/finding"
 )
 
@@ -39,7 +37,5 @@ func fewBuckets(n *network) stage {
 // watchCounter notes when one of TcpExt's counters left 0, to within a few
 // milliseconds.
 func (s *space) watchCounter(name string) job {
-	return func(ctx context.Context, m *meter) error {
-		return watchCount(ctx, m, func() (uint64, error) { return s.counter("TcpExt", name) })
-	}
+	return counting(func() (uint64, error) { return s.counter("TcpExt", name) })
 }

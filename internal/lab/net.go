@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -23,10 +24,9 @@ type network struct {
 	scenario string
 	nonce    string
 	spaces   []*space
-	// listeners are its servers', closed here where their jobs never ran.
-	listeners []net.Listener
-	sockets   []*net.UDPConn
-	err       error
+	// closers are its servers' sockets, closed here where their jobs never ran.
+	closers []io.Closer
+	err     error
 }
 
 // newNetwork starts an empty network. The caller closes it.
@@ -169,11 +169,8 @@ func (n *network) fail(err error) {
 
 // close removes all namespaces of the run and with them their links.
 func (n *network) close() error {
-	for _, l := range n.listeners {
-		_ = l.Close() // often closed before
-	}
-	for _, c := range n.sockets {
-		_ = c.Close() // same
+	for _, c := range n.closers {
+		_ = c.Close() // often closed before
 	}
 	var errs []error
 	for _, s := range n.spaces {

@@ -88,6 +88,11 @@ func (f filter) proof(reading) error {
 	return atLeast("packets dropped by the firewall", packets, 1)
 }
 
+// counting is a job of watchCount.
+func counting(count func() (uint64, error)) job {
+	return func(ctx context.Context, m *meter) error { return watchCount(ctx, m, count) }
+}
+
 // watchCount notes when a count left 0, to within a few milliseconds.
 func watchCount(ctx context.Context, m *meter, count func() (uint64, error)) error {
 	tick := time.NewTicker(2 * time.Millisecond)

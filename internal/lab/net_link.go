@@ -5,6 +5,8 @@ package lab
 
 import (
 	"fmt"
+	"net"
+	"net/netip"
 
 	"github.com/vishvananda/netlink"
 )
@@ -34,6 +36,11 @@ func (n *network) singly(ports ...port) {
 	for _, p := range ports {
 		n.adjust(p, "switch off offload", func(h *netlink.Handle, l netlink.Link) error { return h.LinkSetGSOMaxSegs(l, 1) })
 	}
+}
+
+// prefixOf is the prefix of one address.
+func prefixOf(a netip.Addr) *net.IPNet {
+	return &net.IPNet{IP: a.AsSlice(), Mask: net.CIDRMask(a.BitLen(), a.BitLen())}
 }
 
 // unplug takes a port down while its run is under way.

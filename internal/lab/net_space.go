@@ -119,6 +119,28 @@ func (s *space) counter(group, name string) (uint64, error) {
 	return pickCounter(text, group, name)
 }
 
+// tooLarge is the kernel's own count of packets that it could not forward for their
+// size.
+func (s *space) tooLarge(six bool) (uint64, error) {
+	if !six {
+		text, err := s.readNet("snmp")
+		if err != nil {
+			return 0, err
+		}
+		return pickCounter(text, "Ip", "FragFails")
+	}
+	text, err := s.readNet("snmp6")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(text) {
+		if words := strings.Fields(line); len(words) == 2 && words[0] == "Ip6InTooBigErrors" {
+			return strconv.ParseUint(words[1], 10, 64)
+		}
+	}
+	return 0, errors.New("no counter Ip6InTooBigErrors in snmp6")
+}
+
 // readNet reads a file of /proc/net as it is inside the namespace.
 func (s *space) readNet(file string) (string, error) {
 	var text []byte

@@ -79,9 +79,6 @@ func (w way) web() netip.AddrPort { return netip.AddrPortFrom(w.serverAddr, webP
 // six tells which family is used.
 func (w way) six() bool { return w.serverAddr.Is6() }
 
-// narrow makes the cable between router and server one that carries less: both of
-// its ends know it.
-func (w way) narrow(n *network, mtu int) {
-	n.mtu(w.far, mtu)
-	n.mtu(w.serverPort, mtu)
-}
+// narrow has less fit between router and server than the server knows: it would
+// otherwise tell its clients so in the handshake (MSS).
+func (w way) narrow(n *network, mtu int) { n.mtu(w.far, mtu) }

@@ -87,6 +87,10 @@ func (r *run) awaitSure(ctx context.Context, found telling) (*finding.Document, 
 	return sure.doc, nil
 }
 
+// pasteTime is how long even a quick person needs from a finding to its fix. Faults
+// that go on meanwhile show themselves as they would.
+const pasteTime = time.Second
+
 // mend runs the finding's first fix, or has it followed where it is advice.
 func (r *run) mend(ctx context.Context, doc *finding.Document) error {
 	fixes := doc.Trapbpf.Fix
@@ -95,6 +99,7 @@ func (r *run) mend(ctx context.Context, doc *finding.Document) error {
 		return nil
 	}
 	r.result.Fix = fixes[0]
+	wait(ctx, pasteTime)
 	if err := r.run(ctx, fixes[0]); err != nil {
 		r.result.problem("the first fix cannot be run: %v", err)
 		return nil

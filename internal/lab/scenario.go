@@ -84,7 +84,7 @@ func All() []Scenario {
 		rpFilter(), martian(), portsExhausted(), portsRunningOut(),
 		bindPool(), liveLeak(), twOverflow(), dropFlood(),
 		staleAnswer(), ndots(), answers(), silent(),
-		mtuSender(), mtuTwins(),
+		mtuSender(), mtuTwins(), mtuReceiver(), mtuLink(), pmtud(), pmtudEnd(), pmtudTwins(),
 	)
 }
 

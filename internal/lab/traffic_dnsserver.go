@@ -52,7 +52,7 @@ func (n *network) serveDatagrams(s *space, at netip.AddrPort, answer func(datagr
 		n.fail(fmt.Errorf("serve datagrams in %s: %w", s.role, err))
 		return together()
 	}
-	n.sockets = append(n.sockets, conn)
+	n.closers = append(n.closers, conn)
 	return func(ctx context.Context, _ *meter) error {
 		defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 		buffer := make([]byte, maxQuestion)

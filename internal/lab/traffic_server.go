@@ -29,7 +29,7 @@ func (n *network) serve(s *space, handle func(net.Conn), addrs ...string) job {
 			n.fail(err)
 			break
 		}
-		n.listeners = append(n.listeners, listener)
+		n.closers = append(n.closers, listener)
 		jobs = append(jobs, func(ctx context.Context, _ *meter) error {
 			defer context.AfterFunc(ctx, func() { _ = listener.Close() })()
 			accept(ctx, listener, handle)

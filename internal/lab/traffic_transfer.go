@@ -81,6 +81,10 @@ type transfers struct {
 	within time.Duration
 	// pause is between two of them.
 	pause time.Duration
+	// hurts tells that the first of them meets the fault, where nothing else counts it.
+	hurts bool
+	// whole has IPv4 packets carry DF whatever their route says.
+	whole bool
 }
 
 // longPatience is how long programs wait that leave it to the kernel to give up.
@@ -90,22 +94,30 @@ const longPatience = 30 * time.Second
 func (t transfers) run(s *space, name string) job {
 	return inside(s, name, func(ctx context.Context, m *meter) error {
 		for ctx.Err() == nil {
-			m.attempt(t.once(ctx))
+			m.attempt(t.once(ctx, m))
 			wait(ctx, t.pause)
 		}
 		return nil
 	})
 }
 
-func (t transfers) once(ctx context.Context) error {
+func (t transfers) once(ctx context.Context, m *meter) error {
 	conn, err := dialFrom(ctx, t.to)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	if t.whole {
+		if err := forbidFragments(conn); err != nil {
+			return err
+		}
+	}
 	if err := exchange(conn, order{down: smallSize}, patience); err != nil {
 		return err
+	}
+	if t.hurts {
+		m.strike()
 	}
 	return exchange(conn, t.large, t.within)
 }

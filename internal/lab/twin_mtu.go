@@ -14,7 +14,7 @@ import (
 
 // mtuTwins are transfers that stall for reasons that have nothing to do with sizes.
 func mtuTwins() []Scenario {
-	twin := Scenario{TwinOf: "mtu-sender", Views: []string{"client", viewAll}, window: 10 * time.Second}
+	twin := Scenario{TwinOf: "mtu-sender", Views: []string{viewAll, "client"}, window: 10 * time.Second}
 	unplugged, loss, heavy, closed := twin, twin, twin, twin
 	unplugged.Name = "mtu-unplugged"
 	unplugged.Summary = "the server is unplugged in the middle of an upload: small packets fail as well"

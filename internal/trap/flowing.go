@@ -59,11 +59,20 @@ const heldFor = 3 * time.Second
 // held: the connection gave up, this host sends nothing as large any more, and nothing
 // got stuck since. Short connections are over before a sweep could meet them.
 func held(path *flow.Path, s *flow.Stall) string {
-	limit := ownLimit(path)
-	if limit == 0 || limit >= s.Size || path.Facts.Time.Sub(s.Ended) < heldFor || Waiting(path) {
+	if Waiting(path) {
 		return ""
 	}
-	return fmt.Sprintf("packets to %s are held to %d bytes now, and none of them got stuck since", path.Key.Peer, limit)
+	return Held(path, s.Size, s.Ended)
+}
+
+// Held says that this host sends nothing of a size by the path any more, as its own
+// limit has been smaller for a while since, "" where that is not so.
+func Held(path *flow.Path, size uint32, since event.Time) string {
+	limit := ownLimit(path)
+	if limit == 0 || limit >= size || path.Facts.Time.Sub(since) < heldFor {
+		return ""
+	}
+	return fmt.Sprintf("packets to %s are held to %d bytes now, and nothing got stuck since", path.Key.Peer, limit)
 }
 
 // ownLimit is the largest packet that this host itself sends by the path, 0 if unknown.

@@ -105,7 +105,7 @@ func (g *group) describeInbound(path *flow.Path, facts *flow.Facts, f *finding.F
 		f.Flow.Transport = "tcp"
 		f.Flow.SourcePort, f.Flow.DestinationPort = h.Tuple.Peer.Port(), h.Tuple.Local.Port()
 		f.Evidence = append(f.Evidence, holeWords(h, trap.Clock(facts)))
-		f.MTU.SmallestLost = min(h.Last.Hole, h.Last.MSS) + h.Last.Overhead
+		f.MTU.SmallestLost = missing(h)
 		if !largeBefore(&h.First) {
 			f.MTU.LargestPassed = h.First.ReceiveMSS + h.Last.Overhead
 		}
@@ -115,6 +115,9 @@ func (g *group) describeInbound(path *flow.Path, facts *flow.Facts, f *finding.F
 	f.Against = []string{"the peer's own view is not seen from here: it resends and its packets do not arrive"}
 	f.Evidence = append(f.Evidence, trap.Believed(path)...)
 }
+
+// missing is the size of the packets that did not come in.
+func missing(h *flow.Hole) uint32 { return min(h.Last.Hole, h.Last.MSS) + h.Last.Overhead }
 
 func holeWords(h *flow.Hole, clock func(at event.Time) string) string {
 	c := &h.Last

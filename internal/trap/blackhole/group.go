@@ -22,6 +22,7 @@ type group struct {
 	swept  event.Time
 	began  event.Time // of the trouble at hand
 	told   trap.Key   // the finding that is open, zero if none is
+	lost   uint32     // the smallest size of packets that did not come in, 0 if none is known
 }
 
 const (
@@ -169,7 +170,10 @@ func (g *group) verdict(path *flow.Path, facts *flow.Facts) (finding.Cause, find
 		return DropsLarge, status
 	}
 	for h := range g.holes(facts) {
-		status = worse(status, receiver(path, h))
+		if of := receiver(path, h); of != "" {
+			status = worse(status, of)
+			g.lost = missing(h)
+		}
 	}
 	return DropsLargeInbound, status
 }
@@ -213,8 +217,12 @@ func (g *group) mended(path *flow.Path) string {
 	if reason := trap.Flowing(path, g.began); reason != "" {
 		return reason
 	}
-	if g.told.Cause == DropsLargeInbound && path.Inward.At > g.last {
+	switch {
+	case g.told.Cause != DropsLargeInbound:
+		return ""
+	case path.Inward.At > g.last:
 		return path.Inward.What
+	default: // the MSS of new connections follows what this host itself sends at most
+		return trap.Held(path, g.lost, g.last)
 	}
-	return ""
 }

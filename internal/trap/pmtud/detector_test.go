@@ -18,7 +18,7 @@ import (
 const (
 	ns     event.Netns = 4026532000
 	second             = event.Time(time.Second)
-	soon               = event.Time(200 * time.Millisecond)
+	soon               = event.Time(400 * time.Millisecond)
 )
 
 func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
@@ -112,6 +112,28 @@ func TestFirewallThatDropsTheErrorIsConfirmedByTheDrop(t *testing.T) {
 	}
 	if got := f.Fix[1].Op.Shell(); got != "ip route replace 10.0.1.2/32 via 10.0.0.1 dev eth0 mtu 1400" {
 		t.Errorf("second fix %s", got)
+	}
+}
+
+func TestOwnErrorIsNotTakenForOneThatCameIn(t *testing.T) {
+	desk := traptest.New(New())
+	own := &event.Routing{Header: head(second + 1), Interfaces: []event.Interface{
+		{Name: "eth0", Prefixes: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")}},
+	}}
+	desk.Feed(killed(second, 1), own, tick(second+soon), tick(3*second))
+	if seen, ok := desk.Last(DroppedInbound); ok {
+		t.Errorf("saw %+v", seen)
+	}
+}
+
+func TestSenderThatShrankForGoodClosesTheFinding(t *testing.T) {
+	desk := traptest.New(New())
+	learned := path(5*second, func(p *event.Path) { p.Learned = 1400 })
+	desk.Feed(killed(second, 1), tick(second+1), filtered(second+2, "input"), tick(second+soon),
+		told(second+soon, event.TooBigAccepted, 1400, 1), learned, tick(5*second))
+	seen, _ := desk.Last(DroppedInbound)
+	if got := desk.Mended[seen.Key]; !strings.Contains(got, "held to 1400 bytes") {
+		t.Errorf("mended for %q", got)
 	}
 }
 

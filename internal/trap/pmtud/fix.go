@@ -29,7 +29,7 @@ func (g *group) fix(cause finding.Cause, path *flow.Path, facts *flow.Facts, f *
 		f.Undo = append(f.Undo, place.Do(undo, "as it was", ""))
 		f.Persistent = append(f.Persistent, place.KeepRoute(route)...)
 	}
-	if path.Facts != nil && path.Facts.MTUProbing == 0 {
+	if path.Facts != nil && path.Facts.MTUProbing == 0 && f.Flow.Transport == "tcp" {
 		op := finding.Sysctl{Key: "net.ipv4.tcp_mtu_probing", Value: "1"}
 		f.Fix = append(f.Fix, place.Do(op, "a mitigation: after three time-outs the kernel shrinks a connection's segments itself", "each connection still stalls for some seconds"))
 		f.Undo = append(f.Undo, place.Do(finding.Sysctl{Key: op.Key, Value: "0"}, "as it was", ""))

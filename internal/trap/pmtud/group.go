@@ -132,8 +132,13 @@ func (g *group) since(path *flow.Path, cause finding.Cause) event.Time {
 func (g *group) verdict(path *flow.Path, now event.Time, facts *flow.Facts) (finding.Cause, finding.Status, uint64) {
 	switch {
 	case g.killedAt != 0:
-		if now.Sub(g.killedAt) < killWait && g.told == (trap.Key{}) {
+		routing := facts.Namespace(g.key.Netns).Routing
+		young := now.Sub(g.killedAt)
+		if g.told == (trap.Key{}) && (young < killWait || routing == nil && young < factsWait) {
 			return "", "", 0
+		}
+		if holds(routing, path.Killed.Packet.Source.Addr()) {
+			return "", "", 0 // this host's own: a way's to tell
 		}
 		return DroppedInbound, finding.Confirmed, g.kills + g.resent
 	case bogus(path) != "" && g.ours(path, facts):
@@ -176,7 +181,7 @@ func bogus(path *flow.Path) string {
 	case told.Last == 0:
 		return ""
 	case told.MTU == 0:
-		return "no MTU at all (0, as routers did before RFC 1191), which Linux passes over"
+		return "no MTU at all (0, as routers did before RFC 1191), for which Linux falls back to its least path MTU (min_pmtu)"
 	case told.MTU < least:
 		return fmt.Sprintf("an MTU of %d, less than the %d that every link has", told.MTU, least)
 	case told.Inner.Length != 0 && told.MTU >= told.Inner.Length:
@@ -231,6 +236,12 @@ func severity(path *flow.Path, cause finding.Cause) finding.Severity {
 	return finding.High
 }
 
+// set tells whether the route itself holds packets below a size: what the kernel has
+// learned of a bogus error is no cure.
+func set(path *flow.Path, size uint32) bool {
+	return path.Facts != nil && path.Facts.Route.MTU != 0 && path.Facts.Route.MTU < size
+}
+
 // mend closes the finding once data flows again, or the error is let in.
 func (g *group) mend(now event.Time, desk trap.Desk) {
 	path := desk.Facts().Paths.Path(g.key)
@@ -239,6 +250,14 @@ func (g *group) mend(now event.Time, desk trap.Desk) {
 	}
 	if reason := trap.Flowing(path, g.began); reason != "" {
 		desk.Mend(g.told, now, reason)
+		return
+	}
+	if reason := trap.Held(path, path.Killed.Inner.Length, g.killedAt); reason != "" && g.killedAt != 0 {
+		desk.Mend(g.told, now, reason)
+		return
+	}
+	if told := &path.Told; g.told.Cause == BogusMTU && set(path, told.Inner.Length) && trap.Held(path, told.Inner.Length, told.Last) != "" {
+		desk.Mend(g.told, now, fmt.Sprintf("the route to %s has an MTU of %d now, and needs no router's word", g.key.Peer, path.Facts.Route.MTU))
 		return
 	}
 	if g.killedAt != 0 && path.Told.Last.Sub(g.killedAt) > letInAfter && now.Sub(path.Told.Last) > killWait {

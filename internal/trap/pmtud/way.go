@@ -179,12 +179,15 @@ func (w *way) facts(facts *flow.Facts) *event.Path {
 	return nil
 }
 
-// mend closes the finding once errors leave unhindered.
+// mend closes the finding once errors leave unhindered: some were made well after the
+// last one that was dropped, or more than were dropped. A sender that was told is
+// silent for minutes, so that there may be one only.
 func (w *way) mend(now event.Time, desk trap.Desk) {
 	if w.told == (trap.Key{}) || !desk.Open(w.told) || w.sentAt <= max(w.killAt, w.firstAt) {
 		return
 	}
-	if w.sentAt.Sub(w.killAt) >= burstGap && now.Sub(w.sentAt) >= wayMended {
+	left := w.sentAt.Sub(w.killAt) >= burstGap || w.sent > w.kills
+	if left && now.Sub(w.sentAt) >= wayMended {
 		desk.Mend(w.told, now, "ICMP \"too big\" leaves for "+w.key.source.String()+" again")
 	}
 }
