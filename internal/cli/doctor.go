@@ -38,7 +38,7 @@ higher one, and how well each trap is seen. Changes nothing. Needs root.`,
 			if err := parseChoice("output", output, []string{"columns", "json"}); err != nil {
 				return err
 			}
-			report, err := examine(cmd, kernel.Options{Rung: rung}, cost)
+			report, err := examine(cmd, kernel.Options{Rung: rung, Account: cost}, cost)
 			if err != nil {
 				return err
 			}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -21,7 +22,8 @@ type Cost struct {
 	Program, Hook string
 	Runs          uint64
 	Time          time.Duration
-	// Instructions is how many the verifier walked, 0 before kernel 5.16.
+	// Instructions is how many the verifier walked; before kernel 5.16 it is 0 without
+	// Options.Account.
 	Instructions uint32
 }
 
@@ -56,8 +58,32 @@ func costOf(program *ebpf.Program) (Cost, error) {
 	if err != nil {
 		return Cost{}, err
 	}
-	walked, _ := info.VerifiedInstructions()
+	walked, told := info.VerifiedInstructions()
+	if !told {
+		walked = walkedIn(program.VerifierLog)
+	}
 	return Cost{Runs: stats.RunCount, Time: stats.Runtime, Instructions: walked}, nil
+}
+
+// account is the verifier's log level for Account.
+func (o Options) account() ebpf.LogLevel {
+	if o.Account {
+		return ebpf.LogLevelStats
+	}
+	return 0
+}
+
+// walkedIn reads the last line of a verifier's log: "processed 123 insns (limit
+// 1000000) ...". 0 where there is none.
+func walkedIn(log string) (walked uint32) {
+	at := strings.LastIndex(log, "processed ")
+	if at < 0 {
+		return 0
+	}
+	if _, err := fmt.Sscanf(log[at:], "processed %d insns", &walked); err != nil {
+		return 0
+	}
+	return walked
 }
 
 // EnableStats makes the kernel measure the run time of every BPF program of the

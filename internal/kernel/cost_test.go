@@ -35,3 +35,30 @@ func TestCostsCountRunsOnceEnabled(t *testing.T) {
 		t.Errorf("cost %+v after a connection", c)
 	}
 }
+
+func TestWalkedInstructionsAreReadFromTheLog(t *testing.T) {
+	for log, want := range map[string]uint32{
+		"": 0, "processed nothing": 0,
+		"verification time 57 usec\nstack depth 0+16\nprocessed 1043 insns (limit 1000000) max_states_per_insn 1": 1043,
+	} {
+		if got := walkedIn(log); got != want {
+			t.Errorf("%q gives %d, want %d", log, got, want)
+		}
+	}
+}
+
+func TestLogAndKernelAgreeOnWhatWasWalked(t *testing.T) {
+	kerneltest.Exclusive(t)
+	k := mustOpen(t, Options{Sights: []string{hook.SightTCP}, Account: true})
+	for _, r := range k.rows {
+		for name, program := range r.collection.Programs {
+			cost, err := costOf(program)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if logged := walkedIn(program.VerifierLog); logged == 0 || logged != cost.Instructions {
+				t.Errorf("%s: the log says %d, the kernel %d", name, logged, cost.Instructions)
+			}
+		}
+	}
+}

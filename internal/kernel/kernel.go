@@ -36,6 +36,9 @@ type Options struct {
 	Sights []string
 	// Rung forces rows, by name, onto one rung, as tests of the ladder do.
 	Rung map[string]string
+	// Account has the verifier write down what it walked: before 5.16 Costs knows it
+	// from nowhere else.
+	Account bool
 	// SampleEvery is the least time between two samples of one key; 0 means 250 ms.
 	SampleEvery time.Duration
 	// Alive, where not nil, is called by Run several times a second while it reads: a

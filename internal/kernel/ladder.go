@@ -97,7 +97,7 @@ func (c *climber) stand(r *row, rung hook.Rung) error {
 		Cache:           c.cache,
 		// What is read is the kernel's own, not its modules', whose types can be
 		// several times as large: 77 MB more were resident on Debian's 6.18.
-		Programs: ebpf.ProgramOptions{KernelTypes: types},
+		Programs: ebpf.ProgramOptions{KernelTypes: types, LogLevel: c.options.account()},
 	})
 	if err != nil {
 		return err
