@@ -26,10 +26,9 @@ func viewpoint(h *host.Host, word string) (host.Target, error) {
 		return host.Target{Inode: h.Own()}, nil
 	}
 	at, err := h.Resolve(word)
-	if err != nil {
-		return at, err
+	if err == nil {
+		err = host.Inside(at.Path, at.Inode, func() error { return nil })
 	}
-	err = host.Inside(at.Path, at.Inode, func() error { return nil })
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
 		return at, fmt.Errorf("%w: entering a network namespace needs CAP_SYS_ADMIN: run it with sudo", kernel.ErrPrivilege)
 	}

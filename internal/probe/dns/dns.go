@@ -74,6 +74,8 @@ type probe struct {
 	// layers are what the servers said, in their order; zone what the zone's did.
 	layers []*reply
 	zone   []*authority
+	// later are the layers' answers a moment later, nil where they were not asked again.
+	later []*reply
 }
 
 // Probe asks every server and the zone's own. Where none of them answered the error is
@@ -98,6 +100,7 @@ func Probe(ctx context.Context, o Options) (*Report, error) {
 	}
 	p.askAll(ctx)
 	p.again(ctx)
+	p.recount(ctx)
 	report := p.report()
 	report.Timestamp, report.Took = started.UTC(), milliseconds(time.Since(started))
 	report.Queries = min(p.finder.sent.Load(), maxQueries)

@@ -24,6 +24,7 @@ func (p *probe) report() *Report {
 	}
 	if len(t.said) == 0 {
 		r.compare(p.layers)
+		r.sayCaches(p.layers, p.later)
 	}
 	r.addZone(p.zone)
 	r.complain()

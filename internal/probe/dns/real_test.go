@@ -124,6 +124,20 @@ func TestResolversDisagreeAndNobodyKnowsBetter(t *testing.T) {
 	s.says(r, "127.0.0.2: 192.0.2.1 (for 300 s (5m0s))", "127.0.0.3, 127.0.0.4: 192.0.2.2 (for 60 s)", "is not known")
 }
 
+func TestCacheIsToldFromASourceByItsCounting(t *testing.T) {
+	s := newScene(t)
+	source := s.cacheAt("127.0.1.1", "app.example.test. 300 A 192.0.2.1")
+	s.dnsmasq("127.0.0.53")
+	servers := []Server{at(Stub, "127.0.0.53"), at(Given, "127.0.1.1")}
+	s.probe("app.example.test", servers...)
+	source.set("app.example.test. 300 A 192.0.2.2")
+	r := s.probe("app.example.test", servers...)
+	if r.Verdict != VerdictDisagree {
+		t.Errorf("got %+v", r)
+	}
+	s.says(r, "127.0.0.53 counts its TTL down: a cache", "127.0.1.1 does not")
+}
+
 func TestServerGivenThatSpeaksForTheZoneDecides(t *testing.T) {
 	s := newScene(t)
 	s.zoneAt("127.0.1.9", "app.example.test. 300 A 192.0.2.9")
