@@ -29,6 +29,7 @@ var street = []string{
 	"internal/flow",
 	"internal/trap",
 	"internal/engine",
+	"internal/ledger",
 	"internal/remedy",
 	"internal/probe",
 	"internal/audit",

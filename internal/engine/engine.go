@@ -46,6 +46,7 @@ type Engine struct {
 	seats    []seat
 	lives    []*life // open findings, oldest first
 	byKey    map[trap.Key]*life
+	kept     []keptLife // findings of an earlier run that nothing was seen of yet
 	now      event.Time
 	ids      ids
 	sequence uint64
@@ -84,6 +85,8 @@ func (e *Engine) Observe(ev event.Event) {
 		if ev.Gone {
 			e.closeNetns(ev.Netns)
 		}
+	case *event.Kept:
+		e.adopt(ev)
 	}
 	for i := range e.seats {
 		e.seats[i].detector.Observe(ev, &e.seats[i].desk)

@@ -49,6 +49,10 @@ func (e *Engine) open(d trap.Detector, s trap.Sighting) {
 	}
 	e.lives = append(e.lives, l)
 	e.byKey[s.Key] = l
+	if before, ok := e.recall(s.Key); ok {
+		e.resume(l, before)
+		return
+	}
 	e.tell(l, finding.Opened, "first seen", true)
 }
 
@@ -89,6 +93,7 @@ func (e *Engine) repeat(l *life, s trap.Sighting) {
 
 // age closes what has been quiet for long enough and tells again what lasts.
 func (e *Engine) age(now event.Time) {
+	e.ageKept(now)
 	for _, l := range slices.Clone(e.lives) {
 		quiet := max(e.quiet, l.last.Quiet)
 		switch {
@@ -101,6 +106,7 @@ func (e *Engine) age(now event.Time) {
 }
 
 func (e *Engine) closeNetns(id event.Netns) {
+	e.closeKept(func(k keptLife) bool { return k.key.Netns == id }, "the network namespace is gone")
 	for _, l := range slices.Clone(e.lives) {
 		if l.last.Key.Netns == id {
 			e.close(l, e.now, "the network namespace is gone")

@@ -11,8 +11,13 @@ import (
 // tell writes one record of a finding.
 func (e *Engine) tell(l *life, action finding.Action, reason string, alert bool) {
 	l.told, l.untold = e.now, false
+	e.write(e.describe(l, action), action, reason, alert)
+}
+
+// write numbers a record and hands it out.
+func (e *Engine) write(f finding.Finding, action finding.Action, reason string, alert bool) {
 	r := &finding.Record{
-		Finding: e.describe(l, action),
+		Finding: f,
 		Action:  action,
 		Time:    e.wall(e.now),
 		Reason:  reason,
@@ -41,7 +46,7 @@ func (e *Engine) describe(l *life, action finding.Action) finding.Finding {
 	case action == finding.Updated && len(l.shown.Undo) > 0:
 		f.Undo = l.shown.Undo
 	}
-	f.ID, f.Trap, f.Cause = l.id, l.detector.Trap(), key.Cause
+	f.ID, f.Trap, f.Cause, f.Subject = l.id, l.detector.Trap(), key.Cause, key.Subject
 	f.Status, f.Severity = l.last.Status, l.last.Severity
 	if action == finding.Closed {
 		f.Status = finding.Resolved

@@ -57,6 +57,9 @@ type Finding struct {
 	ID    string
 	Trap  Trap
 	Cause Cause
+	// Subject is what it is about, in its detector's own words: with the cause and the
+	// namespace it tells whether two sightings are one finding. No record shows it.
+	Subject string
 	// Status, Severity, Confidence (0-100) with its derivation.
 	Status        Status
 	Severity      Severity

@@ -108,6 +108,6 @@ func every() []event.Event {
 		&event.PortUse{}, &event.PortSettings{}, &event.Routing{}, &event.RouteBack{},
 		&event.Process{}, &event.Namespace{}, &event.Host{}, &event.Hook{}, &event.Loss{},
 		&event.Retransmit{}, &event.Connections{}, &event.TooBig{}, &event.Refusal{}, &event.Path{},
-		&event.DNSQuery{}, &event.DNSAnswer{}, &event.Dial{}, &event.Resolver{},
+		&event.DNSQuery{}, &event.DNSAnswer{}, &event.Dial{}, &event.Resolver{}, &event.Kept{},
 	}
 }

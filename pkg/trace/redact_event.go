@@ -108,6 +108,10 @@ func (r *Redactor) named(e event.Event) event.Event {
 		kept := *e
 		kept.Name = r.name("host", e.Name)
 		return &kept
+	case *event.Kept:
+		kept := *e
+		kept.Subject, kept.Finding = r.name("subject", e.Subject), "" // it quotes addresses and names anywhere
+		return &kept
 	default:
 		return e
 	}
