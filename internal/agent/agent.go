@@ -51,6 +51,8 @@ type Config struct {
 	// Lost hears of events that never reached the stream; nil for nobody. The loss
 	// is the callee's for the call only.
 	Lost func(*event.Loss)
+	// Kept are findings that an earlier run left open.
+	Kept []*event.Kept
 	// Ready, where not nil, is called once every hook is attached and no event is
 	// missed from then on. Alive is called several times a second while events are read.
 	Ready, Alive func()

@@ -42,6 +42,10 @@ func (a *Agent) introduce() {
 		named.Header = event.Header{Time: head.Time, Netns: at.Inode}
 		a.take(named)
 	}
+	for _, k := range a.config.Kept {
+		k.Time = head.Time
+		a.take(k)
+	}
 }
 
 // namespaces gives those to name at the start: the ones asked for, or all.

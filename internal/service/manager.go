@@ -14,6 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// lastWord is how long the end may take to be told.
+const lastWord = 500 * time.Millisecond
+
 // manager speaks to the service manager by sd_notify(3). Where there is none, it says
 // nothing.
 type manager struct {
@@ -24,6 +27,9 @@ type manager struct {
 	// reader that hangs is a service that hangs.
 	lived  atomic.Bool
 	status string
+	// words wait to be said: a manager that does not listen must not hold up anything.
+	words chan string
+	said  chan struct{} // all that waited has been said
 }
 
 func newManager(log *zap.Logger) *manager {
@@ -31,7 +37,19 @@ func newManager(log *zap.Logger) *manager {
 	if err != nil {
 		log.Warn("the service manager's watchdog is not served", zap.Error(err))
 	}
-	return &manager{log: log, watchdog: watchdog}
+	m := &manager{log: log, watchdog: watchdog, words: make(chan string, 16), said: make(chan struct{})}
+	go m.speak()
+	return m
+}
+
+// speak says what waits, until stopping.
+func (m *manager) speak() {
+	defer close(m.said)
+	for words := range m.words {
+		if _, err := daemon.SdNotify(false, words); err != nil {
+			m.log.Debug("service manager not told", zap.Error(err))
+		}
+	}
 }
 
 // beat is how often tick is to be called: twice in the watchdog's time.
@@ -55,7 +73,15 @@ func (m *manager) reloading() {
 	m.say(daemon.SdNotifyReloading + "\nMONOTONIC_USEC=" + strconv.FormatInt(now.Nano()/1000, 10))
 }
 
-func (m *manager) stopping() { m.say(daemon.SdNotifyStopping) }
+// stopping says the last word. Nothing else may be called afterwards.
+func (m *manager) stopping() {
+	m.say(daemon.SdNotifyStopping)
+	close(m.words)
+	select {
+	case <-m.said:
+	case <-time.After(lastWord):
+	}
+}
 
 // tick gives the sign of life, if there was one, and what is new of the status.
 func (m *manager) tick(status string) {
@@ -69,7 +95,9 @@ func (m *manager) tick(status string) {
 }
 
 func (m *manager) say(words string) {
-	if _, err := daemon.SdNotify(false, words); err != nil {
-		m.log.Debug("service manager not told", zap.Error(err))
+	select {
+	case m.words <- words:
+	default:
+		m.log.Debug("service manager not told: it does not listen")
 	}
 }

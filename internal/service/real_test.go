@@ -32,38 +32,48 @@ const patience = 30 * time.Second
 // bench is a service under test: its configuration file, its manager's socket, and the
 // namespace that it watches.
 type bench struct {
-	t       *testing.T
-	netns   *kerneltest.Netns
-	dir     string
-	reload  chan struct{}
-	manager *net.UnixConn
-	log     *observer.ObservedLogs
-	ended   chan error
+	t      *testing.T
+	netns  *kerneltest.Netns
+	dir    string
+	reload chan struct{}
+	said   chan string
+	log    *observer.ObservedLogs
+	ended  chan error
+	stop   func()
 }
 
 func start(t *testing.T, text string) *bench {
 	t.Helper()
 	kerneltest.RequireRoot(t)
 	kerneltest.Exclusive(t)
-	b := &bench{t: t, netns: kerneltest.Namespace(t), dir: t.TempDir(), reload: make(chan struct{}, 1), ended: make(chan error, 1)}
+	b := &bench{t: t, netns: kerneltest.Namespace(t), dir: t.TempDir(), reload: make(chan struct{}, 1), ended: make(chan error, 1), said: make(chan string, 1000)}
 	b.listen()
 	b.configure(text)
+	b.begin()
+	t.Cleanup(b.end)
+	return b
+}
+
+// begin runs the service.
+func (b *bench) begin() {
 	core, logs := observer.New(zapcore.DebugLevel)
 	b.log = logs
 	ctx, stop := context.WithCancel(context.Background())
+	b.stop = stop
 	go func() {
 		b.ended <- Run(ctx, Options{
 			Load:   func() (config.Config, error) { return config.Load(config.Source{Path: b.path("main.yaml")}) },
 			Reload: b.reload, Stdout: new(bytes.Buffer), Log: zap.New(core), Level: zap.NewAtomicLevel(), Version: "test",
 		})
 	}()
-	t.Cleanup(func() {
-		stop()
-		if err := <-b.ended; err != nil {
-			t.Errorf("the service ended with %v", err)
-		}
-	})
-	return b
+}
+
+// end stops it, and waits for that.
+func (b *bench) end() {
+	b.stop()
+	if err := <-b.ended; err != nil {
+		b.t.Errorf("the service ended with %v", err)
+	}
 }
 
 // listen takes the place of the service manager.
@@ -74,7 +84,16 @@ func (b *bench) listen() {
 		b.t.Fatal(err)
 	}
 	b.t.Cleanup(func() { _ = conn.Close() })
-	b.manager = conn
+	go func() {
+		buf := make([]byte, 4096)
+		for {
+			n, err := conn.Read(buf)
+			if err != nil {
+				return // closed
+			}
+			b.said <- string(buf[:n])
+		}
+	}()
 	b.t.Setenv("NOTIFY_SOCKET", address.Name)
 	b.t.Setenv("WATCHDOG_USEC", "1000000")
 	b.t.Setenv("WATCHDOG_PID", fmt.Sprint(os.Getpid()))
@@ -90,20 +109,18 @@ func (b *bench) configure(text string) {
 	}
 }
 
-// hear waits until the manager is told something.
+// hear waits until the manager is told something, and forgets what it was told before.
 func (b *bench) hear(words string) {
 	b.t.Helper()
-	if err := b.manager.SetReadDeadline(time.Now().Add(patience)); err != nil {
-		b.t.Fatal(err)
-	}
-	buf := make([]byte, 4096)
+	deadline := time.After(patience)
 	for {
-		n, err := b.manager.Read(buf)
-		if err != nil {
-			b.t.Fatalf("the manager was not told %q: %v", words, err)
-		}
-		if strings.Contains(string(buf[:n]), words) {
-			return
+		select {
+		case said := <-b.said:
+			if strings.Contains(said, words) {
+				return
+			}
+		case <-deadline:
+			b.t.Fatalf("the manager was not told %q", words)
 		}
 	}
 }
@@ -137,18 +154,35 @@ func (b *bench) exhaust(port int) {
 // finds waits for an opened finding in a file.
 func (b *bench) finds(name string) {
 	b.t.Helper()
-	kerneltest.Within(b.t, patience, "a finding in "+name, func() bool {
+	b.told(name, "finding-opened")
+}
+
+// told waits for a record of an action in a file, and gives its finding's id.
+func (b *bench) told(name, action string) (id string) {
+	b.t.Helper()
+	kerneltest.Within(b.t, patience, action+" in "+name, func() bool {
 		text, err := os.ReadFile(b.path(name))
 		if err != nil {
 			return false
 		}
-		line, _, whole := strings.Cut(string(text), "\n")
-		var record map[string]any
-		return whole && json.Unmarshal([]byte(line), &record) == nil && strings.Contains(line, `"finding-opened"`)
+		for line := range strings.Lines(string(text)) {
+			var record struct {
+				Event   struct{ Action string }
+				Trapbpf struct{ Finding struct{ ID string } }
+			}
+			if err := json.Unmarshal([]byte(line), &record); err != nil {
+				b.t.Fatalf("%q: %v", line, err)
+			}
+			if record.Event.Action == action {
+				id = record.Trapbpf.Finding.ID
+			}
+		}
+		return id != ""
 	})
+	return id
 }
 
-const toFile = "netns: [NETNS]\ntrap: [time-wait-exhaustion]\nsinks:\n  local:\n    file:\n      path: DIR/%s\n"
+const toFile = "state-directory: DIR/state\nnetns: [NETNS]\ntrap: [time-wait-exhaustion]\nsinks:\n  local:\n    file:\n      path: DIR/%s\n"
 
 func TestServiceTellsItsManagerAndItsSinks(t *testing.T) {
 	b := start(t, fmt.Sprintf(toFile, "one"))
@@ -172,7 +206,7 @@ func TestServiceTellsItsManagerAndItsSinks(t *testing.T) {
 	if n := b.log.FilterMessage("configuration not reloaded, the old one stays").Len(); n != 1 {
 		t.Errorf("a bad configuration was told %d times", n)
 	}
-	b.configure(strings.Replace(fmt.Sprintf(toFile, "two"), "netns: [NETNS]\n", "", 1))
+	b.configure(strings.Replace(fmt.Sprintf(toFile, "two"), "netns: [NETNS]", "netns: []", 1))
 	b.reload <- struct{}{}
 	b.hear("READY=1")
 	if n := b.log.FilterMessage("these keys change at the next start only").Len(); n != 1 {
@@ -186,4 +220,25 @@ func loopbackUp() error {
 		return err
 	}
 	return netlink.LinkSetUp(link)
+}
+
+func TestNextRunGoesOnWithTheSameFinding(t *testing.T) {
+	b := start(t, "quiet-period: 3s\n"+fmt.Sprintf(toFile, "out"))
+	b.hear("READY=1")
+	b.netns.Do(t, loopbackUp)
+	b.exhaust(8001)
+	first := b.told("out", "finding-opened")
+	b.end()
+	b.begin()
+	b.hear("READY=1")
+	b.exhaust(8001)
+	if again := b.told("out", "finding-updated"); again != first {
+		t.Errorf("finding %s became %s", first, again)
+	}
+	b.end()
+	b.begin()
+	b.hear("READY=1")
+	if last := b.told("out", "finding-resolved"); last != first {
+		t.Errorf("finding %s was resolved as %s", first, last)
+	}
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/trapbpf/trapbpf/internal/agent"
 	"github.com/trapbpf/trapbpf/internal/config"
+	"github.com/trapbpf/trapbpf/internal/ledger"
 	"github.com/trapbpf/trapbpf/internal/sink"
 	"github.com/trapbpf/trapbpf/pkg/finding"
 )
@@ -52,6 +53,7 @@ type Service struct {
 	log     *zap.Logger
 	fanout  *sink.Fanout
 	manager *manager
+	keeper  *keeper
 	tally   tally
 	// broken ends the run: nobody reads standard output any more.
 	broken func()
@@ -69,19 +71,39 @@ func Run(ctx context.Context, o Options) error {
 	if err := s.setLevel(first.LogLevel); err != nil {
 		return err
 	}
-	routes, err := s.routes(first)
+	opened, left, err := s.open()
 	if err != nil {
 		return err
+	}
+	for _, r := range left.Untold {
+		s.fanout.Write(r)
+	}
+	return errors.Join(s.run(ctx, opened), s.flush())
+}
+
+// open takes hold of all that the service needs: what it cannot have is an error now.
+func (s *Service) open() (*agent.Agent, ledger.Left, error) {
+	var left ledger.Left
+	routes, err := s.routes(s.config)
+	if err != nil {
+		return nil, left, err
 	}
 	if err := startAll(routes); err != nil {
-		return err
+		return nil, left, err
 	}
-	opened, err := agent.Open(s.agentConfig())
+	if left, err = s.openLedger(); err != nil {
+		return nil, left, err
+	}
+	config := s.agentConfig()
+	if config.Kept, err = keptEvents(left); err != nil {
+		return nil, left, err
+	}
+	opened, err := agent.Open(config)
 	if err != nil {
-		return err
+		return nil, left, err
 	}
 	s.fanout = sink.NewFanout(s.report, routes...)
-	return errors.Join(s.run(ctx, opened), s.flush())
+	return opened, left, nil
 }
 
 func limit(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
@@ -108,13 +130,15 @@ func (s *Service) run(ctx context.Context, opened *agent.Agent) error {
 	return err
 }
 
+// flush lets the sinks take what waits. Only where they have, the ledger ends in order:
+// else the next run tells the newest records again.
 func (s *Service) flush() error {
 	ctx, cancel := context.WithTimeout(context.Background(), flushWithin)
 	defer cancel()
 	if err := s.fanout.Close(ctx); err != nil {
 		return fmt.Errorf("leave records behind: %w", err)
 	}
-	return nil
+	return s.keeper.ledger.Close()
 }
 
 func (s *Service) agentConfig() agent.Config {
@@ -131,6 +155,7 @@ func (s *Service) agentConfig() agent.Config {
 
 // record takes a record from the engine to the sinks.
 func (s *Service) record(r *finding.Record) {
+	s.keeper.write(r)
 	s.tally.add(r)
 	s.fanout.Write(r)
 }
