@@ -83,7 +83,7 @@ func All() []Scenario {
 	return slices.Concat(
 		rpFilter(), martian(), portsExhausted(), portsRunningOut(),
 		bindPool(), liveLeak(), twOverflow(), dropFlood(),
-		staleAnswer(), ndots(), answers(), silent(),
+		staleAnswer(), ndots(), answers(), silent(), hostile(),
 		mtuSender(), mtuTwins(), mtuReceiver(), mtuLink(), pmtud(), pmtudEnd(), pmtudTwins(),
 	)
 }
