@@ -12,11 +12,14 @@ package audit
 import (
 	"context"
 	"fmt"
+	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/trapbpf/trapbpf/internal/firewall"
 	"github.com/trapbpf/trapbpf/internal/host"
 	"github.com/trapbpf/trapbpf/internal/trap"
+	"github.com/trapbpf/trapbpf/pkg/event"
 	"github.com/trapbpf/trapbpf/pkg/finding"
 )
 
@@ -96,6 +99,8 @@ type shared struct {
 	host  *host.Host
 	once  sync.Once
 	veths *host.Veths
+	// silent counts namespaces with a nameserver that did not answer.
+	silent atomic.Int32
 }
 
 func (s *shared) cables() *host.Veths {
@@ -147,15 +152,16 @@ func (o Options) wants(t finding.Trap) bool {
 // scene is one namespace as the checks see it: facts alone.
 type scene struct {
 	*host.Survey
-	place trap.Place
-	rules *firewall.View
+	place  trap.Place
+	rules  *firewall.View
+	naming naming
 	// peers are the other ends of its veth devices, by index.
 	peers map[uint32]host.End
 	blind []string
 }
 
 // collect reads everything that the checks need.
-func collect(_ context.Context, o Options, sh *shared, at host.Target) (*scene, error) {
+func collect(ctx context.Context, o Options, sh *shared, at host.Target) (*scene, error) {
 	survey, err := o.Host.Survey(at)
 	if err != nil {
 		return nil, err
@@ -172,6 +178,9 @@ func collect(_ context.Context, o Options, sh *shared, at host.Target) (*scene, 
 	if err != nil {
 		return nil, err
 	}
+	if o.wants(finding.DNSCaching) {
+		s.collectNaming(ctx, o, sh)
+	}
 	for i := range survey.Devices {
 		d := &survey.Devices[i]
 		if d.Type != "veth" || !d.Up {
@@ -182,6 +191,52 @@ func collect(_ context.Context, o Options, sh *shared, at host.Target) (*scene, 
 		}
 	}
 	return s, nil
+}
+
+// collectNaming reads the namespace's resolv.conf and asks its nameservers, where the
+// file is the namespace's own.
+func (s *scene) collectNaming(ctx context.Context, o Options, sh *shared) {
+	answer, err := o.Host.Answer(ctx, event.Want{Of: event.KindResolver, Netns: s.At.Inode})
+	conf, ok := answer.(*event.Resolver)
+	if err != nil || !ok {
+		s.blind = append(s.blind, fmt.Sprintf("resolv.conf: %v", err))
+		return
+	}
+	s.naming = naming{conf: conf, name: o.Name}
+	s.naming.shared = !s.Own && sameFile(conf.Path, "/etc/resolv.conf")
+	if s.naming.shared {
+		return
+	}
+	if sh.silent.Load() >= silentNamespaces {
+		s.blind = append(s.blind, fmt.Sprintf("nameservers: not asked, since those of %d namespaces before did not answer", silentNamespaces))
+		s.naming.shared = true
+		return
+	}
+	err = o.Host.Visit(s.At, func() error {
+		s.naming.replies = askAll(conf.Nameservers, o.Name)
+		return nil
+	})
+	if err != nil {
+		s.blind = append(s.blind, err.Error())
+	}
+	for _, r := range s.naming.replies {
+		if !r.answered {
+			sh.silent.Add(1)
+			return
+		}
+	}
+}
+
+// silentNamespaces bounds how often silence is waited for: an audit takes seconds.
+const silentNamespaces = 8
+
+func sameFile(a, b string) bool {
+	first, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	second, err := os.Stat(b)
+	return err == nil && os.SameFile(first, second)
 }
 
 func placeOf(s *host.Survey) trap.Place {

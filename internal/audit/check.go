@@ -11,7 +11,8 @@ type check struct {
 	cause finding.Cause
 	// fine is what is told where nothing is wrong.
 	fine string
-	// run gives what is wrong, and otherwise what was looked at.
+	// run gives what is wrong, and otherwise what was looked at: nothing where it could
+	// not be looked at, so that nothing is said of it.
 	run func(s *scene) (wrong []Result, looked []string)
 }
 
@@ -37,12 +38,20 @@ func checks() []check {
 		{finding.PMTUDFailure, icmpDroppedInbound, "ICMP too-big errors get in", checkInbound},
 		{finding.PMTUDFailure, icmpDroppedOut, "this host's own ICMP too-big errors get out", checkOutbound},
 		{finding.PMTUDFailure, icmpIgnored, "the kernel heeds ICMP too-big errors", checkIgnored},
+		{finding.DNSCaching, "resolver-unanswered", "the nameservers answer", checkServers},
+		{finding.DNSCaching, "ndots-expansion", "names are asked for as they are", checkSearch},
+		{finding.DNSCaching, "resolvers-disagree", "the nameservers agree", checkAnswers},
+		{finding.TimeWaitExhaustion, "ephemeral-ports-exhausted", "there are ports to call from", checkPorts},
+		{finding.TimeWaitExhaustion, "time-wait-bucket-overflow", "there is room for TIME_WAITs", checkBuckets},
 	}
 }
 
 // results runs the check and fills in what all its results have.
 func (c check) results(s *scene) []Result {
 	wrong, looked := c.run(s)
+	if len(wrong) == 0 && len(looked) == 0 {
+		return nil
+	}
 	if len(wrong) == 0 {
 		wrong = []Result{{Level: OK, Message: c.fine, Evidence: looked}}
 	}

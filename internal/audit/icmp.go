@@ -114,11 +114,11 @@ func checkOutbound(s *scene) (wrong []Result, looked []string) {
 	if s.rules == nil {
 		return nil, nil
 	}
+	looked = append(looked, fmt.Sprintf("forwarding: IPv4 %v, IPv6 %v", s.Settings.Forwards, s.Settings.Forwards6))
 	for _, v6 := range []bool{false, true} {
 		if !s.forwards(v6) || !s.speaks(v6) || s.links() < 2 {
 			continue
 		}
-		looked = append(looked, "this host forwards, so it is the one to send these errors")
 		fate := s.rules.Through(firewall.TooBig, v6, firewall.Output, firewall.Postrouting)
 		data := s.rules.Through(firewall.Data, v6, firewall.Prerouting, firewall.Forward, firewall.Postrouting)
 		if !fate.Certain() || !data.Passes {

@@ -16,6 +16,7 @@ import (
 // other takes. Bridges and cables drop such frames without an ICMP error: the sender
 // never learns.
 func checkLinks(s *scene) (wrong []Result, looked []string) {
+	looked = append(looked, fmt.Sprintf("%d interfaces", len(s.Devices)))
 	for i := range s.Devices {
 		d := &s.Devices[i]
 		if !d.Up || d.Type == "loopback" {

@@ -21,6 +21,7 @@ const told = 32
 // leads, drops what comes in by it: it is a second uplink. The same of a directly
 // attached network is a risk alone, unless it is all that the interface has.
 func checkReverse(s *scene) (wrong []Result, looked []string) {
+	looked = append(looked, fmt.Sprintf("rp_filter of all is %d", s.Settings.RPFilterAll))
 	for i := range s.Devices {
 		d := &s.Devices[i]
 		if !d.Running || d.Type == "loopback" {

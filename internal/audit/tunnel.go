@@ -30,6 +30,9 @@ func checkTunnels(s *scene) (wrong []Result, looked []string) {
 		}
 		wrong = append(wrong, s.podsAbove(d)...)
 	}
+	if len(looked) == 0 {
+		looked = []string{"there is no tunnel"}
+	}
 	return wrong, looked[:min(len(looked), told)]
 }
 

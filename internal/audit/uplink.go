@@ -17,6 +17,7 @@ import (
 // perhaps another. Several routers told by IPv6 on one link are meant to be (RFC 4861),
 // and next hops of one route share their load.
 func checkDefaults(s *scene) (wrong []Result, looked []string) {
+	looked = append(looked, fmt.Sprintf("%d routes, %d of them default", s.Routes.Count, len(s.Routes.Defaults)))
 	var seen []event.Route
 	for _, r := range s.Routes.Defaults {
 		if len(looked) < told {
@@ -101,11 +102,11 @@ func checkInvalid(s *scene) (wrong []Result, looked []string) {
 	if s.rules == nil {
 		return nil, nil
 	}
+	looked = append(looked, fmt.Sprintf("uplinks: %d of IPv4, %d of IPv6; nf_conntrack_tcp_be_liberal %v", s.uplinks(false), s.uplinks(true), s.Settings.BeLiberal))
 	for _, v6 := range []bool{false, true} {
 		if s.uplinks(v6) < 2 {
 			continue
 		}
-		looked = append(looked, fmt.Sprintf("%d uplinks, nf_conntrack_tcp_be_liberal %v", s.uplinks(v6), s.Settings.BeLiberal))
 		hooks := []firewall.Hook{firewall.Prerouting, firewall.Input}
 		if s.forwards(v6) {
 			hooks = []firewall.Hook{firewall.Prerouting, firewall.Forward}

@@ -27,6 +27,7 @@ type Survey struct {
 	// Reverse are the kernel's verdicts on packets that come in by interfaces in
 	// strict mode.
 	Reverse []ReverseCheck
+	Sockets Sockets
 	// Blind says what could not be read, and why; the rest stands.
 	Blind []string
 }
@@ -121,6 +122,7 @@ func (h *Host) Survey(at Target) (*Survey, error) {
 			s.blind("policy rules", err)
 		}
 		s.surveyReverse(claims)
+		h.surveySockets(s)
 		return nil
 	})
 	if err != nil {

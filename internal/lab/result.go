@@ -46,7 +46,10 @@ type Result struct {
 	// Expected is the cause that had to be found, "silence" for a twin.
 	Expected string  `json:"expected"`
 	Verdict  Verdict `json:"verdict"`
-	Times    Times   `json:"times"`
+	// Audit is what `check` said before the traffic: the level at which it named the
+	// fault, "nothing", or "false alarm".
+	Audit string `json:"audit"`
+	Times Times  `json:"times"`
 	// Records are the agent's finding records, as it wrote them.
 	Records []json.RawMessage `json:"records,omitempty"`
 	// Fix is the finding's first fix; Followed is true where it was advice that

@@ -147,6 +147,9 @@ func (r *run) watch(ctx context.Context, netns []string) (err error) {
 		return err
 	}
 	r.tell("agent watches %s", strings.Join(netns, ", "))
+	if err := r.audit(ctx, netns); err != nil {
+		return err
+	}
 
 	ctx, stop := context.WithCancelCause(ctx)
 	r.begun = time.Now()

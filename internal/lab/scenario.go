@@ -40,6 +40,8 @@ type Scenario struct {
 	ahead bool
 	// ends is true where the fault ends by itself: no fix is run.
 	ends bool
+	// static is true where the fault shows in settings, before any traffic.
+	static bool
 	// cut asks to stop the agent as soon as it has found the fault, under load.
 	cut bool
 	// window is how long a twin's traffic is watched; 0 for twinWindow.

@@ -14,7 +14,7 @@ import (
 
 func TestTableTellsGoodFromBad(t *testing.T) {
 	results := []Result{
-		{Scenario: "rp-filter", View: "client", Expected: "rp-filter-strict", Verdict: Found, Resident: 40 << 20,
+		{Scenario: "rp-filter", View: "client", Expected: "rp-filter-strict", Verdict: Found, Audit: "fault", Resident: 40 << 20,
 			Times: Times{Symptom: 100 * time.Millisecond, Found: 340 * time.Millisecond, Fixed: time.Second, Resolved: 5 * time.Second}},
 		{Scenario: "ports-running-out", View: "client", Expected: "ephemeral-ports-running-out", Verdict: Found,
 			Times: Times{Found: time.Second}},
@@ -24,13 +24,13 @@ func TestTableTellsGoodFromBad(t *testing.T) {
 		{Scenario: "martian", View: "server", Expected: "martian-source", Verdict: Missed, Problems: []string{"not found"}},
 	}
 	const want = `
-| scenario          | view   | expected                    | verdict     | symptom to record | fix to resolved | memory | problems          |
-| ---               | ---    | ---                         | ---         | ---               | ---             | ---    | ---               |
-| rp-filter         | client | rp-filter-strict            | found       | 0.240 s           | 4.000 s         | 40 MB  |                   |
-| ports-running-out | client | ephemeral-ports-running-out | found       | before any        |                 | 0 MB   |                   |
-| ports-server      | server | silence                     | false-alarm |                   |                 | 0 MB   | false alarm a/b c |
-| rp-filter-loose   | client | silence                     | silent      |                   |                 | 0 MB   |                   |
-| martian           | server | martian-source              | missed      |                   |                 | 0 MB   | not found         |
+| scenario          | view   | expected                    | check | verdict     | symptom to record | fix to resolved | memory | problems          |
+| ---               | ---    | ---                         | ---   | ---         | ---               | ---             | ---    | ---               |
+| rp-filter         | client | rp-filter-strict            | fault | found       | 0.240 s           | 4.000 s         | 40 MB  |                   |
+| ports-running-out | client | ephemeral-ports-running-out |       | found       | before any        |                 | 0 MB   |                   |
+| ports-server      | server | silence                     |       | false-alarm |                   |                 | 0 MB   | false alarm a/b c |
+| rp-filter-loose   | client | silence                     |       | silent      |                   |                 | 0 MB   |                   |
+| martian           | server | martian-source              |       | missed      |                   |                 | 0 MB   | not found         |
 
 2 found, 1 missed, 1 silent, 1 false alarms; 3 of 5 runs as promised
 `
