@@ -9,10 +9,10 @@ import "github.com/spf13/cobra"
 func newProbe(env Environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "probe",
-		Short: "Test actively: how large a packet a path carries, which DNS server is behind",
+		Short: "Test actively: how large a packet a path carries, by which routes packets come and go, which DNS server is behind",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	c.AddCommand(newProbeMTU(env), newProbeDNS(env))
+	c.AddCommand(newProbeMTU(env), newProbeRoute(env), newProbeDNS(env))
 	return c
 }
