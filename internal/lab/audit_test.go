@@ -31,8 +31,12 @@ func auditScenario(t *testing.T, binary string, s Scenario) {
 	if n.err != nil {
 		t.Fatal(n.err)
 	}
-	r := &run{Options: Options{Binary: binary, Scenario: s, View: s.Views[0]}}
-	if err := r.audit(t.Context(), n.find(r.View).name); err != nil {
+	r := &run{Options: Options{Binary: binary, Scenario: s, View: s.Views[0]}, net: n}
+	netns, err := r.seen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.audit(t.Context(), netns); err != nil {
 		t.Fatal(err)
 	}
 	for _, problem := range r.result.Problems {

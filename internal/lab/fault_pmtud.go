@@ -22,6 +22,7 @@ const (
 // pmtud are routers' errors about too-large packets that do not reach the sender.
 func pmtud() []Scenario {
 	inbound := Scenario{
+		static: true,
 		Name: "pmtud-inbound", Summary: "the client's own firewall drops the ICMP errors that tell it the path's MTU",
 		Trap: finding.PMTUDFailure, Cause: causeDroppedInbound,
 		Views: []string{"client", viewAll}, budget: dropBudget, build: deafClient(false),
@@ -34,6 +35,7 @@ func pmtud() []Scenario {
 	outbound.build = muteRouter(false)
 	unsent := outbound
 	unsent.Name = "pmtud-not-sent"
+	unsent.static = false
 	unsent.Summary = "the router has no route for its own ICMP errors, and sends none"
 	unsent.Cause = causeNotSent
 	// That nothing was sent shows in the sender's coming again: twice, by time-outs.
@@ -152,6 +154,7 @@ func healthyUpload(six bool) func(*network) stage {
 	return func(n *network) stage {
 		w := buildWay(n, six)
 		w.narrow(n, narrowMTU)
+		w.even(n, narrowMTU)
 		s := w.upload(n)
 		s.proof = func(r reading) error {
 			drops, err := w.router.tooLarge(six)
@@ -170,6 +173,7 @@ func healthyUpload(six bool) func(*network) stage {
 func healthyDatagrams(n *network) stage {
 	w := buildWay(n, false)
 	w.narrow(n, narrowMTU)
+	w.even(n, narrowMTU)
 	return stage{
 		traffic: together(n.echo(w.server, w.web()), datagrams(w, 1450)),
 		proof: func(r reading) error {

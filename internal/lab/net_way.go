@@ -4,7 +4,10 @@
 package lab
 
 import (
+	"net"
 	"net/netip"
+
+	"github.com/vishvananda/netlink"
 )
 
 // The way's addresses, of each family.
@@ -82,3 +85,19 @@ func (w way) six() bool { return w.serverAddr.Is6() }
 // narrow has less fit between router and server than the server knows: it would
 // otherwise tell its clients so in the handshake (MSS).
 func (w way) narrow(n *network, mtu int) { n.mtu(w.far, mtu) }
+
+// even has the server's end of the narrow link as small as the router's, as it is where
+// all is in order, and the server tell its clients all the same that it takes 1500: so
+// that they still have to learn.
+func (w way) even(n *network, mtu int) {
+	n.mtu(w.serverPort, mtu)
+	for to, via := range map[string]string{"0.0.0.0/0": "10.63.2.1", "fd63:1::/64": "fd63:2::1"} {
+		if n.err != nil {
+			return
+		}
+		destination, err := netlink.ParseIPNet(to)
+		n.fail(err)
+		const advertised = 1440
+		n.fail(w.server.handle.RouteReplace(&netlink.Route{Dst: destination, Gw: net.ParseIP(via), AdvMSS: advertised}))
+	}
+}
