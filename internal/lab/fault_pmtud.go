@@ -23,7 +23,7 @@ const (
 func pmtud() []Scenario {
 	inbound := Scenario{
 		static: true,
-		Name: "pmtud-inbound", Summary: "the client's own firewall drops the ICMP errors that tell it the path's MTU",
+		Name:   "pmtud-inbound", Summary: "the client's own firewall drops the ICMP errors that tell it the path's MTU",
 		Trap: finding.PMTUDFailure, Cause: causeDroppedInbound,
 		Views: []string{"client", viewAll}, budget: dropBudget, build: deafClient(false),
 	}
