@@ -79,7 +79,7 @@ func (e *Engine) lossy(l *life) bool {
 // agrees: pids are used again.
 func (e *Engine) enrich(p *finding.Process) {
 	known := e.facts.Process(p.PID)
-	if p.PID == 0 || known == nil || p.Name != "" && known.Name != "" && known.Name != p.Name {
+	if p.PID == 0 || known == nil || !same(p, known) {
 		return
 	}
 	if known.Name != "" { // else it ended unseen
@@ -87,6 +87,13 @@ func (e *Engine) enrich(p *finding.Process) {
 	}
 	p.Executable, p.Unit = known.Executable, known.Unit
 	p.ContainerID, p.Runtime, p.Pod = known.ContainerID, known.Runtime, finding.Pod(known.Pod)
+}
+
+// same tells whether a process that is known is the one that made the socket: it has its
+// name, or its control group. The socket's maker is a thread, and may have a name of its
+// own; a process that ended unseen has none.
+func same(p *finding.Process, known *event.Process) bool {
+	return p.Name == "" || known.Name == "" || known.Name == p.Name || known.Cgroup != 0 && known.Cgroup == p.Cgroup
 }
 
 // attribute tells whose the namespace is, where nothing is known of a process: what is

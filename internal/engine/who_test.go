@@ -51,6 +51,15 @@ func TestOwnerHasWhatWasLearntOfIt(t *testing.T) {
 	if got := who(seen, other); got != seen {
 		t.Errorf("of another process with the PID: %+v", got)
 	}
+	thread := finding.Process{PID: 5, Name: "http-nio-8080-e", Cgroup: 77}
+	java := &event.Process{PID: 5, Name: "java", Executable: "/bin/java", ContainerID: "id", Cgroup: 77}
+	if got := who(thread, java); got.Name != "java" || got.ContainerID != "id" {
+		t.Errorf("of a thread with a name of its own: %+v", got)
+	}
+	java.Cgroup = 78
+	if got := who(thread, java); got != thread {
+		t.Errorf("of another control group: %+v", got)
+	}
 	ended := &event.Process{PID: 5, ContainerID: "id", Pod: pod}
 	if got := who(seen, ended); got.Name != "curl" || got.ContainerID != "id" || got.Pod.Name != "api" {
 		t.Errorf("of one that ended unseen: %+v", got)

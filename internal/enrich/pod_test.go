@@ -176,6 +176,9 @@ func TestEndedProcessIsToldByItsControlGroup(t *testing.T) {
 	if got.ContainerID != outer || got.Runtime != "docker" || got.CgroupPath != strings.TrimPrefix(dir, root) || got.Name != "" {
 		t.Errorf("got %+v", got)
 	}
+	if got.Cgroup != st.Ino {
+		t.Errorf("control group %d, want %d", got.Cgroup, st.Ino)
+	}
 	if got := New(Real()).Look(uint32(child.Process.Pid), 1<<60); got.ContainerID != "" || got.CgroupPath != "" {
 		t.Errorf("a group that never was: %+v", got)
 	}

@@ -39,6 +39,16 @@ func New(files Files) *Processes {
 func (p *Processes) Look(pid uint32, cgroup uint64) event.Process {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	found := p.look(pid, cgroup)
+	if cgroup != 0 && found.CgroupPath != "" && p.files.Group != nil {
+		if path, err := p.files.Group(cgroup); err == nil && path == found.CgroupPath {
+			found.Cgroup = cgroup
+		}
+	}
+	return found
+}
+
+func (p *Processes) look(pid uint32, cgroup uint64) event.Process {
 	known, ok := p.seen.get(pid)
 	name, started, err := p.identity(pid)
 	if err != nil {

@@ -6,11 +6,22 @@ package trap
 import (
 	"github.com/trapbpf/trapbpf/internal/flow"
 	"github.com/trapbpf/trapbpf/pkg/event"
+	"github.com/trapbpf/trapbpf/pkg/finding"
 )
 
-// WantOwner asks who a socket's owner is, unless that is known.
+// OwnerOf is what a finding says of a socket's owner before anybody was asked.
+func OwnerOf(o event.Owner) finding.Process {
+	return finding.Process{PID: o.PID, Name: o.Comm, Cgroup: o.Cgroup}
+}
+
+// WantOwner asks who a socket's owner is, unless that is known. A PID that is known in
+// another control group is another process.
 func WantOwner(desk Desk, o event.Owner) {
-	if o.PID != 0 && desk.Facts().Process(o.PID) == nil {
+	if o.PID == 0 {
+		return
+	}
+	known := desk.Facts().Process(o.PID)
+	if known == nil || o.Cgroup != 0 && known.Cgroup != 0 && known.Cgroup != o.Cgroup {
 		desk.Want(event.Want{Of: event.KindProcess, PID: o.PID, Cgroup: o.Cgroup})
 	}
 }

@@ -104,7 +104,7 @@ func PathFlow(p *flow.Path, f *finding.Finding) {
 	for s := range p.Stalls.All {
 		f.Flow.Transport = "tcp"
 		f.Flow.SourcePort, f.Flow.DestinationPort = s.Tuple.Local.Port(), s.Tuple.Peer.Port()
-		f.Process = finding.Process{PID: s.Last.Owner.PID, Name: s.Last.Owner.Comm}
+		f.Process = OwnerOf(s.Last.Owner)
 	}
 	if p.Facts != nil {
 		f.Egress = p.Facts.Link.Name

@@ -46,8 +46,10 @@ type Process struct {
 	PID        uint32 `json:"pid"`
 	Name       string `json:"name,omitempty"`
 	Executable string `json:"executable,omitempty"`
-	// CgroupPath is relative to the cgroup v2 root.
+	// CgroupPath is relative to the cgroup v2 root. Cgroup is its id, as Owner has it, where
+	// the question named it and the process is still in it.
 	CgroupPath string `json:"cgroup_path,omitempty"`
+	Cgroup     uint64 `json:"cgroup,omitempty"`
 	// Unit is the systemd unit that it belongs to, "" in a container.
 	Unit        string `json:"unit,omitempty"`
 	ContainerID string `json:"container_id,omitempty"`

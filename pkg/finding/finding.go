@@ -118,6 +118,9 @@ type Process struct {
 	PID        uint32
 	Name       string
 	Executable string
+	// Cgroup is the id of the control group in which its socket was made, 0 where that is
+	// not known. It is for telling processes apart, and in no record.
+	Cgroup uint64
 	// Unit is the systemd unit that it belongs to, "" in a container.
 	Unit string
 	// ContainerID is the full id, where the process runs in a container. Container and

@@ -26,7 +26,7 @@ type writer struct {
 
 func newWriter(b *base, facts *flow.Facts, f *finding.Finding) *writer {
 	f.DNS = &finding.DNS{}
-	f.Process = finding.Process{PID: b.owner.PID, Name: b.owner.Comm}
+	f.Process = trap.OwnerOf(b.owner)
 	return &writer{Finding: f, base: b, facts: facts, place: trap.Where(facts, b.key.Netns)}
 }
 

@@ -33,7 +33,7 @@ func (l *lane) describe(cause finding.Cause, facts *flow.Facts, f *finding.Findi
 		Destination: l.key.destination.Addr(), DestinationPort: l.key.destination.Port(),
 		Transport: "tcp", Direction: "egress",
 	}
-	f.Process = finding.Process{PID: l.owner.PID, Name: l.owner.Comm}
+	f.Process = trap.OwnerOf(l.owner)
 	f.Ports = l.ports(cause, known)
 	switch cause {
 	case RunningOut:
