@@ -38,6 +38,7 @@ const (
 	RungKretprobe     = "kretprobe"  // breakpoint at a function's end, with its entry
 	RungIterator      = "iter"       // run by whoever reads it, since 5.8
 	RungCgroup        = "cgroup"     // at the sockets of the root control group, since 4.10
+	RungDiag          = "inet_diag"  // no program: a dump over netlink, since 3.3
 )
 
 // Row is one thing to see.
@@ -54,7 +55,8 @@ type Row struct {
 	Since string
 }
 
-// Rung is one way to see a row: programs that attach together or not at all.
+// Rung is one way to see a row: programs that attach together or not at all, or none
+// where the kernel tells by itself.
 type Rung struct {
 	Name     string
 	Programs []string

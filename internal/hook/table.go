@@ -59,9 +59,10 @@ func sockets() []Row {
 			},
 		},
 		{
-			Name: "iter/tcp", Sight: SightTimewait, Object: loadTimewait, Since: "5.9",
+			Name: "iter/tcp", Sight: SightTimewait, Object: loadTimewait, Since: "5.8",
 			Rungs: []Rung{
 				{RungIterator, []string{timewaitProgTbTimewaitSocket}},
+				{RungDiag, nil},
 			},
 		},
 	}

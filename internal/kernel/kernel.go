@@ -57,7 +57,7 @@ type Kernel struct {
 	reasons reasons
 	rows    []*row
 	decoder *decode.Decoder
-	walker  *walker
+	walker  portWalker // nil where nobody counts sockets
 	sweeper *sweeper
 	alive   func()
 	dials   *ebpf.Map // addresses whose dials are told, nil where nobody sees them
@@ -114,6 +114,8 @@ func (k *Kernel) climb(c *climber) {
 			k.dials = r.collection.Maps["dial_watch"]
 		}
 		switch {
+		case r.diag != nil:
+			k.walker = r.diag
 		case r.iterator == nil:
 		case h.Sight == hook.SightSweep:
 			k.sweeper = newSweeper(r)

@@ -24,6 +24,7 @@ type row struct {
 	collection *ebpf.Collection
 	links      []link.Link
 	iterator   *link.Iter
+	diag       *diagWalker
 }
 
 func (r *row) close() error {
@@ -79,7 +80,11 @@ func (c *climber) rungs(h hook.Row) []hook.Rung {
 }
 
 // stand loads and attaches one rung; on an error nothing of it stays.
-func (c *climber) stand(r *row, rung hook.Rung) error {
+func (c *climber) stand(r *row, rung hook.Rung) (err error) {
+	if rung.Name == hook.RungDiag {
+		r.diag, err = newDiagWalker()
+		return err
+	}
 	spec, err := r.Object()
 	if err != nil {
 		return fmt.Errorf("read object: %w", err)

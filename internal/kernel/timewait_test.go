@@ -105,78 +105,89 @@ func mustWalk(t *testing.T, k *Kernel, ns *kerneltest.Netns) *event.PortUse {
 	return use
 }
 
-func TestWalkTellsTimeWaitFromLivePerDestination(t *testing.T) {
+// onEveryWalk runs a test on each rung of the timewait sight.
+func onEveryWalk(t *testing.T, test func(t *testing.T, k *Kernel)) {
 	kerneltest.Exclusive(t)
-	ns := narrow(t)
-	k := mustOpen(t, Options{Sights: []string{hook.SightTimewait}})
-	busy, calm := serve(t, ns, "127.0.0.1:5000"), serve(t, ns, "[::1]:5001")
-	for range 7 {
-		busy.dial(t, ns).clientFirst()
+	for _, rung := range []string{hook.RungIterator, hook.RungDiag} {
+		t.Run(rung, func(t *testing.T) {
+			k := mustOpen(t, Options{Sights: []string{hook.SightTimewait}, Rung: map[string]string{"iter/tcp": rung}})
+			test(t, k)
+		})
 	}
-	busy.dial(t, ns)
-	calm.dial(t, ns)
-	calm.dial(t, ns)
-	calm.dial(t, ns).serverFirst() // its TIME_WAIT is the listener's
-	use := mustWalk(t, k, ns)
-	four, six := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("::1")
-	wantRows := []event.PortUseRow{
-		{Source: four, Destination: busy.address, TimeWait: 7, Live: 1},
-		{Source: six, Destination: calm.address, Live: 2},
-	}
-	if len(use.Rows) != 2 || use.Rows[0] != wantRows[0] || use.Rows[1] != wantRows[1] {
-		t.Errorf("rows %+v, want %+v", use.Rows, wantRows)
-	}
-	if len(use.Sources) != 2 || use.Sources[0] != (event.PortUseSource{Source: four, TimeWait: 7, Live: 1}) {
-		t.Errorf("sources %+v", use.Sources)
-	}
-	if use.TimeWait != 7 || use.Live != 3 || use.AllTimeWait != 8 || use.Untold != 0 || use.Netns != ns.ID {
-		t.Errorf("sums %+v", use)
-	}
+}
+
+func TestWalkTellsTimeWaitFromLivePerDestination(t *testing.T) {
+	onEveryWalk(t, func(t *testing.T, k *Kernel) {
+		ns := narrow(t)
+		busy, calm := serve(t, ns, "127.0.0.1:5000"), serve(t, ns, "[::1]:5001")
+		for range 7 {
+			busy.dial(t, ns).clientFirst()
+		}
+		busy.dial(t, ns)
+		calm.dial(t, ns)
+		calm.dial(t, ns)
+		calm.dial(t, ns).serverFirst() // its TIME_WAIT is the listener's
+		use := mustWalk(t, k, ns)
+		four, six := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("::1")
+		wantRows := []event.PortUseRow{
+			{Source: four, Destination: busy.address, TimeWait: 7, Live: 1},
+			{Source: six, Destination: calm.address, Live: 2},
+		}
+		if len(use.Rows) != 2 || use.Rows[0] != wantRows[0] || use.Rows[1] != wantRows[1] {
+			t.Errorf("rows %+v, want %+v", use.Rows, wantRows)
+		}
+		if len(use.Sources) != 2 || use.Sources[0] != (event.PortUseSource{Source: four, TimeWait: 7, Live: 1}) {
+			t.Errorf("sources %+v", use.Sources)
+		}
+		if use.TimeWait != 7 || use.Live != 3 || use.AllTimeWait != 8 || use.Untold != 0 || use.Netns != ns.ID {
+			t.Errorf("sums %+v", use)
+		}
+	})
 }
 
 func TestWalkCountsIPv4ByAnIPv6SocketAsIPv4(t *testing.T) {
-	kerneltest.Exclusive(t)
-	ns := narrow(t)
-	k := mustOpen(t, Options{Sights: []string{hook.SightTimewait}})
-	s := serve(t, ns, "127.0.0.1:5000")
-	fd := socket(t, ns, unix.AF_INET6, unix.SOCK_STREAM)
-	if err := unix.Connect(fd, sockaddr(s.address, true)); err != nil {
-		t.Fatal(err)
-	}
-	want := event.PortUseRow{Source: s.address.Addr(), Destination: s.address, Live: 1}
-	if use := mustWalk(t, k, ns); len(use.Rows) != 1 || use.Rows[0] != want {
-		t.Errorf("rows %+v, want %+v", use.Rows, want)
-	}
+	onEveryWalk(t, func(t *testing.T, k *Kernel) {
+		ns := narrow(t)
+		s := serve(t, ns, "127.0.0.1:5000")
+		fd := socket(t, ns, unix.AF_INET6, unix.SOCK_STREAM)
+		if err := unix.Connect(fd, sockaddr(s.address, true)); err != nil {
+			t.Fatal(err)
+		}
+		want := event.PortUseRow{Source: s.address.Addr(), Destination: s.address, Live: 1}
+		if use := mustWalk(t, k, ns); len(use.Rows) != 1 || use.Rows[0] != want {
+			t.Errorf("rows %+v, want %+v", use.Rows, want)
+		}
+	})
 }
 
 func TestSecondWalkForgetsTheFirst(t *testing.T) {
-	kerneltest.Exclusive(t)
-	ns := narrow(t)
-	k := mustOpen(t, Options{Sights: []string{hook.SightTimewait}})
-	s := serve(t, ns, "127.0.0.1:5000")
-	p := s.dial(t, ns)
-	if use := mustWalk(t, k, ns); use.Live != 1 {
-		t.Fatalf("first walk: %+v", use)
-	}
-	p.client.SetLinger(0)
-	p.client.Close()
-	awaitEnd(p.server)
-	p.server.Close()
-	if use := mustWalk(t, k, ns); use.Live != 0 || len(use.Rows) != 0 {
-		t.Errorf("second walk: %+v", use)
-	}
+	onEveryWalk(t, func(t *testing.T, k *Kernel) {
+		ns := narrow(t)
+		s := serve(t, ns, "127.0.0.1:5000")
+		p := s.dial(t, ns)
+		if use := mustWalk(t, k, ns); use.Live != 1 {
+			t.Fatalf("first walk: %+v", use)
+		}
+		p.client.SetLinger(0)
+		p.client.Close()
+		awaitEnd(p.server)
+		p.server.Close()
+		if use := mustWalk(t, k, ns); use.Live != 0 || len(use.Rows) != 0 {
+			t.Errorf("second walk: %+v", use)
+		}
+	})
 }
 
 func TestWalkOfAReplacedNamespaceFails(t *testing.T) {
-	kerneltest.Exclusive(t)
-	ns := kerneltest.Namespace(t)
-	k := mustOpen(t, Options{Sights: []string{hook.SightTimewait}})
-	if _, err := k.Walk(ns.Path, ns.ID+1, lowPort, highPort); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("walk by the wrong inode: %v, want os.ErrNotExist", err)
-	}
-	if _, err := k.Walk(ns.Path+"-gone", ns.ID, lowPort, highPort); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("walk of a missing file: %v, want os.ErrNotExist", err)
-	}
+	onEveryWalk(t, func(t *testing.T, k *Kernel) {
+		ns := kerneltest.Namespace(t)
+		if _, err := k.Walk(ns.Path, ns.ID+1, lowPort, highPort); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("walk by the wrong inode: %v, want os.ErrNotExist", err)
+		}
+		if _, err := k.Walk(ns.Path+"-gone", ns.ID, lowPort, highPort); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("walk of a missing file: %v, want os.ErrNotExist", err)
+		}
+	})
 }
 
 func TestWalkWithoutTheHookSaysThatItIsBlind(t *testing.T) {

@@ -20,6 +20,11 @@ import (
 // ErrBlind is wrapped by Walk where the timewait hook is not attached.
 var ErrBlind = errors.New("sight is blind")
 
+// portWalker counts who holds a namespace's ports; see Kernel.Walk.
+type portWalker interface {
+	walk(nsPath string, id event.Netns, low, high uint16) (*event.PortUse, error)
+}
+
 // walker runs the socket iterator, one namespace at a time.
 type walker struct {
 	mu        sync.Mutex
