@@ -73,12 +73,16 @@ func (a *Agent) announce() {
 		zap.Int("namespaces", len(a.watch)))
 }
 
-// blindTraps says which traps cannot be seen at all, and why.
+// blindTraps says which traps cannot be seen at all, and why, and what of others never is.
 func blindTraps(c Config, hooks []event.Hook) []string {
 	var words []string
 	for _, d := range all.Detectors(c.Traps...) {
-		if view := trap.ViewOf(d, hooks); view.Sight == trap.Blind {
+		view := trap.ViewOf(d, hooks)
+		if view.Sight == trap.Blind {
 			words = append(words, string(d.Trap())+": "+strings.Join(view.Missing, "; "))
+		}
+		for _, what := range view.Never {
+			words = append(words, string(d.Trap())+": never "+what)
 		}
 	}
 	return words

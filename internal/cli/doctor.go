@@ -67,6 +67,7 @@ type trapView struct {
 	Trap    string     `json:"trap"`
 	Sight   trap.Sight `json:"sight"`
 	Missing []string   `json:"missing,omitempty"`
+	Never   []string   `json:"never,omitempty"`
 }
 
 type cost struct {
@@ -86,7 +87,7 @@ func examine(cmd *cobra.Command, o kernel.Options, withCost bool) (*report, erro
 	r := &report{Kernel: agent.Release(), Hooks: k.Hooks()}
 	for _, d := range all.Detectors() {
 		view := trap.ViewOf(d, r.Hooks)
-		r.Traps = append(r.Traps, trapView{Trap: string(d.Trap()), Sight: view.Sight, Missing: view.Missing})
+		r.Traps = append(r.Traps, trapView{Trap: string(d.Trap()), Sight: view.Sight, Missing: view.Missing, Never: view.Never})
 	}
 	if !withCost {
 		return r, nil
@@ -132,9 +133,9 @@ func (r *report) print(env Environment) error {
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", h.Name, h.Sight, rung, why)
 	}
-	fmt.Fprint(table, "\nTRAP\tIS SEEN\tMISSING\n")
+	fmt.Fprint(table, "\nTRAP\tIS SEEN\tMISSING\tNEVER SEEN\n")
 	for _, t := range r.Traps {
-		fmt.Fprintf(table, "%s\t%s\t%s\n", t.Trap, t.Sight, strings.Join(t.Missing, "; "))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", t.Trap, t.Sight, strings.Join(t.Missing, "; "), strings.Join(t.Never, "; "))
 	}
 	if len(r.Costs) > 0 {
 		fmt.Fprint(table, "\nPROGRAM\tHOOK\tVERIFIED INSTRUCTIONS\tRUNS\tNS PER RUN\n")

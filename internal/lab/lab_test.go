@@ -153,7 +153,7 @@ func TestRunRefusesAnUnknownView(t *testing.T) {
 }
 
 // buildAgent gives the agent's binary: the one that TRAPBPF_BIN names, or a new one.
-func buildAgent(t *testing.T) string {
+func buildAgent(t testing.TB) string {
 	t.Helper()
 	if binary := os.Getenv("TRAPBPF_BIN"); binary != "" {
 		return binary

@@ -26,12 +26,23 @@ type View struct {
 	Sight Sight
 	// Missing says, for each sight that is gone, what is lost without it.
 	Missing []string
+	// Never says what no hook can show, whatever stands.
+	Never []string
+}
+
+// Limited is a detector that cannot see some of its trap on any host.
+type Limited interface {
+	// Never says what.
+	Never() []string
 }
 
 // ViewOf judges a detector by the hooks that attached. Facts are no hooks, and
 // always there.
 func ViewOf(d Detector, hooks []event.Hook) View {
 	view := View{Sight: Sees}
+	if limited, ok := d.(Limited); ok {
+		view.Never = limited.Never()
+	}
 	for _, need := range d.Needs() {
 		if standing(need.Sight, hooks) {
 			view.lack(need, hooks)

@@ -91,6 +91,11 @@ func (*Detector) Needs() []trap.Need {
 	}
 }
 
+// Never implements trap.Limited.
+func (*Detector) Never() []string {
+	return []string{"DNS over TLS, HTTPS or QUIC: what is asked there is encrypted before it leaves the program"}
+}
+
 // Observe implements trap.Detector.
 func (d *Detector) Observe(e event.Event, desk trap.Desk) {
 	switch e := e.(type) {

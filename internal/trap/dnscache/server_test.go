@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/trapbpf/trapbpf/internal/trap"
 	"github.com/trapbpf/trapbpf/pkg/event"
 	"github.com/trapbpf/trapbpf/pkg/finding"
 )
@@ -222,5 +223,12 @@ func TestTimeoutOptionIsOfferedWhereItHelps(t *testing.T) {
 		return ok && op.Option == "timeout:1"
 	}) {
 		t.Errorf("fixes %v", f.Fix)
+	}
+}
+
+func TestEncryptedQuestionsAreSaidToBeUnseen(t *testing.T) {
+	never := trap.ViewOf(New(), []event.Hook{{Sight: "dns", Rung: "cgroup"}}).Never
+	if !slices.ContainsFunc(never, func(what string) bool { return strings.Contains(what, "DNS over TLS") }) {
+		t.Errorf("never seen: %q", never)
 	}
 }
