@@ -37,7 +37,12 @@ func mtuSender() []Scenario {
 	six.Name = "mtu-sender-ipv6"
 	six.Summary = "the same over IPv6"
 	six.build = swallowedUpload(true)
-	return []Scenario{fault, six}
+	saved := fault
+	saved.Name = "mtu-probing"
+	saved.Summary = "the same, and tcp_mtu_probing saves the client by itself: told as of low severity, and resolved"
+	saved.budget, saved.sure, saved.ends = 0, 0, true
+	saved.build = probingUpload
+	return []Scenario{fault, six, saved}
 }
 
 // swallow has the router drop what is larger than the narrow MTU, in both
@@ -54,6 +59,21 @@ func swallowedUpload(six bool) func(*network) stage {
 		s.traffic = together(s.traffic, chatter(w.client, w.web()), hole.watch)
 		s.proof, s.judge = hole.proof, judgeSizes(narrowMTU)
 		return s
+	}
+}
+
+// probingUpload is a client whose kernel shrinks its segments after three time-outs.
+func probingUpload(n *network) stage {
+	w := buildWay(n, false)
+	n.sysctl(w.client, "1", "ipv4", "tcp_mtu_probing")
+	hole := w.swallow(n)
+	return stage{
+		// One connection, since a new one would get stuck anew.
+		traffic: together(n.serve(w.server, discard, w.web().String()), steady(w, 20_000), hole.watch),
+		proof:   hole.proof,
+		judge: func(_ reading, s *Result) []string {
+			return expect(nil, "the severity", s.first.Event.Severity, finding.Low)
+		},
 	}
 }
 

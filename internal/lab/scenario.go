@@ -86,7 +86,7 @@ func All() []Scenario {
 		rpFilter(), martian(), portsExhausted(), portsRunningOut(),
 		bindPool(), liveLeak(), twOverflow(), dropFlood(),
 		staleAnswer(), ndots(), answers(), silent(), hostile(),
-		mtuSender(), mtuTwins(), mtuReceiver(), mtuLink(), pmtud(), pmtudEnd(), pmtudTwins(),
+		mtuSender(), mtuTwins(), mtuReceiver(), mtuLink(), mtuOverlay(), pmtud(), pmtudEnd(), pmtudTwins(),
 	)
 }
 

@@ -41,7 +41,7 @@ func LeastMTU(peer netip.Addr) uint32 {
 // since IPv6 needs it.
 func SafeMTU(p *flow.Path) uint32 {
 	lost := Lost(p)
-	if told := p.Told.MTU; told >= LeastMTU(p.Key.Peer) && (lost == 0 || told < lost) {
+	if told := p.Told.MTU; told >= LeastMTU(p.Key.Peer) && (lost == 0 || told < lost) && sensible(&p.Told) {
 		return told
 	}
 	if p.Killed.Last != 0 && p.Killed.Packet.ICMPMTU >= LeastMTU(p.Key.Peer) {
@@ -56,6 +56,9 @@ func SafeMTU(p *flow.Path) uint32 {
 		return leastIPv4
 	}
 }
+
+// sensible tells whether an error's MTU is smaller than the packet that it quotes.
+func sensible(told *flow.Told) bool { return told.Inner.Length == 0 || told.MTU < told.Inner.Length }
 
 // Lost is the smallest size that is known not to get through, 0 where none is.
 func Lost(p *flow.Path) uint32 {

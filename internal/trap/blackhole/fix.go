@@ -109,6 +109,12 @@ func fixOverlay(path *flow.Path, facts *flow.Facts, f *finding.Finding) {
 	place := trap.Where(facts, path.Key.Netns)
 	tunnel, under := path.Facts.Link, path.Facts.Under
 	fits := under.MTU - tunnel.Overhead
+	if path.Facts.Route.MTU > fits { // a route's own MTU goes before its device's
+		if route, undo, ok := trap.PathRoute(path, fits); ok {
+			f.Fix = append(f.Fix, place.Do(route, fmt.Sprintf("the route promises no more than fits %s", under.Name), ""))
+			f.Undo = append(f.Undo, place.Do(undo, "as it was", ""))
+		}
+	}
 	f.Fix = append(f.Fix,
 		place.Do(finding.LinkOp{Dev: tunnel.Name, MTU: fits},
 			fmt.Sprintf("what enters %s fits %s with %d bytes of headers around it", tunnel.Name, under.Name, tunnel.Overhead), ""),
@@ -118,17 +124,22 @@ func fixOverlay(path *flow.Path, facts *flow.Facts, f *finding.Finding) {
 	if place.Own {
 		f.Persistent = append(f.Persistent, keepLink(tunnel.Name, fits)...)
 	}
-	f.Persistent = append(f.Persistent, overlays(fits)...)
+	f.Persistent = append(f.Persistent, overlays(fits, under.MTU)...)
 	verifyPath(place, path, fits, f)
 }
 
 // overlays gives the settings of those who make a node's tunnels: what is set on a
-// device by hand they would set back.
-func overlays(fits uint32) []finding.Step {
-	return []finding.Step{
+// device by hand they would set back. Calico is told what fits inside; Flannel and
+// Cilium are told what the network under them takes, 0 where that is not known here,
+// and subtract their headers themselves.
+func overlays(fits, under uint32) []finding.Step {
+	steps := []finding.Step{
 		trap.Note("Calico (operator): kubectl patch installation default --type merge -p '{\"spec\":{\"calicoNetwork\":{\"mtu\":%d}}}'; without it: veth_mtu in the ConfigMap calico-config", fits),
-		trap.Note("Flannel: net-conf.json Backend MTU %d; Cilium: MTU: %d in its ConfigMap; then restart the agents and the pods", fits, fits),
 	}
+	if under == 0 {
+		return steps
+	}
+	return append(steps, trap.Note("Flannel: net-conf.json Backend MTU %d; Cilium: mtu: %d in its ConfigMap (both subtract the headers themselves); then restart the agents and the pods", under, under))
 }
 
 // fix makes the device take what is sent through it, or has the senders send less.
@@ -161,7 +172,7 @@ func (l *link) fixFar(place trap.Place, f *finding.Finding) {
 			"this host then knows what fits, and tells senders by ICMP", "no help where "+dev+" is the port of a bridge: raise the far end instead"),
 		trap.Note("or, in the namespace of the far end: ip link set dev %s mtu %d", finding.Quote(far), l.first.DeviceMTU))
 	f.Undo = append(f.Undo, place.Do(finding.LinkOp{Dev: dev, MTU: l.first.DeviceMTU}, "as it was", ""))
-	f.Persistent = append(f.Persistent, overlays(limit(&l.first))...)
+	f.Persistent = append(f.Persistent, overlays(limit(&l.first), 0)...)
 	f.Verify = append(f.Verify,
 		place.Look("must show the same mtu at both ends", "ip link show dev %s", dev),
 		place.Look("dropped must stand still", "ip -s link show dev %s", dev))

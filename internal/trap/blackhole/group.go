@@ -160,7 +160,11 @@ func (g *group) since(path *flow.Path, facts *flow.Facts) event.Time {
 // verdict takes the worst of the path's connections.
 func (g *group) verdict(path *flow.Path, facts *flow.Facts) (finding.Cause, finding.Status) {
 	var status finding.Status
+	outer := outerOf(path, facts)
 	for s := range path.Stalls.All {
+		if outer != nil && told(outer, s) {
+			continue // inside a tunnel whose own packets do not fit: one fault
+		}
 		status = worse(status, sender(path, s))
 	}
 	if status != "" {

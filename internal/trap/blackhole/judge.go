@@ -75,6 +75,21 @@ func signalled(path *flow.Path, s *flow.Stall) bool {
 		fresh(path.Killed.Last) && path.Killed.Inner.Source.Addr() == ours
 }
 
+// told tells whether ICMP spoke of any packet on a path at about the time of a stall.
+func told(path *flow.Path, s *flow.Stall) bool {
+	fresh := func(at event.Time) bool { return at != 0 && s.First.Since.Sub(at) < signalFresh }
+	return fresh(path.Told.Last) || fresh(path.Killed.Last)
+}
+
+// outerOf gives the path that a tunnel's own packets take, where a path leads into a
+// tunnel with one other end and something was seen of that; nil else.
+func outerOf(path *flow.Path, facts *flow.Facts) *flow.Path {
+	if path.Facts == nil || !path.Facts.Link.Remote.IsValid() {
+		return nil
+	}
+	return facts.Paths.Path(flow.PathKey{Netns: path.Key.Netns, Peer: path.Facts.Link.Remote})
+}
+
 // smallPass says what proves that small packets get through while large ones do not,
 // "" where nothing does.
 func smallPass(path *flow.Path, s *flow.Stall) string {

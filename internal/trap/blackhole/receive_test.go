@@ -173,3 +173,55 @@ func TestEveryNamespaceIsSweptForHoles(t *testing.T) {
 		t.Errorf("%d of 40 namespaces were swept in three ticks", len(asked))
 	}
 }
+
+func TestHeldToLessIsMended(t *testing.T) {
+	smaller := path(9*second, func(p *event.Path) { p.Route.MTU = 1280 })
+	early := path(5*second+1, func(p *event.Path) { p.Route.MTU = 1280 })
+	for name, test := range map[string]struct {
+		cause  finding.Cause
+		events []event.Event
+		facts  *event.Path
+		want   string
+	}{
+		"a sender whose short connections no sweep meets": {
+			DropsLarge, []event.Event{resend(2*second, 2, nil), swept(3*second, stuck(nil)), swept(5 * second)}, smaller, "held to 1280",
+		},
+		"a receiver that told a smaller segment size": {
+			DropsLargeInbound, []event.Event{holes(2*second, waits(nil)), holes(3*second, waits(nil)), holes(5 * second)}, smaller, "held to 1280",
+		},
+		"but not before there was time to get stuck again": {
+			DropsLarge, []event.Event{resend(2*second, 2, nil), swept(3*second, stuck(nil)), swept(5 * second)}, early, "",
+		},
+	} {
+		desk := traptest.New(New())
+		desk.Feed(path(second, nil))
+		desk.Feed(test.events...)
+		desk.Feed(test.facts, tick(test.facts.Time+1))
+		seen, ok := desk.Last(test.cause)
+		if !ok {
+			t.Errorf("%s: saw nothing", name)
+		}
+		if got := desk.Mended[seen.Key]; test.want == "" && got != "" || !strings.Contains(got, test.want) {
+			t.Errorf("%s: mended for %q", name, got)
+		}
+	}
+}
+
+func TestStallInATunnelIsLeftToTheErrorsAboutItsOuterPackets(t *testing.T) {
+	inside := path(second, func(p *event.Path) {
+		p.Link = event.Link{Index: 9, Name: "vxlan0", Type: "vxlan", MTU: 1450, Overhead: 50, Remote: addr("192.0.2.9")}
+	})
+	killed := &event.Drop{
+		Header: head(second), Reason: "NETFILTER_DROP", Iface: "eth0", Count: 1, Sampled: true,
+		Packet: event.Packet{
+			Source: end("192.0.2.1:0"), Destination: end("192.0.2.5:0"), Protocol: event.ProtocolICMP,
+			ICMPType: 3, ICMPCode: 4, ICMPMTU: 1400,
+		},
+		Inner: event.Packet{Source: end("192.0.2.5:4789"), Destination: end("192.0.2.9:4789"), Protocol: event.ProtocolUDP, Length: 1500},
+	}
+	desk := traptest.New(New())
+	desk.Feed(inside, killed, resend(2*second, 2, nil), resend(3*second, 3, nil))
+	if len(desk.Sightings) > 0 {
+		t.Errorf("saw %+v", desk.Sightings)
+	}
+}

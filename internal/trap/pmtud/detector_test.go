@@ -245,6 +245,8 @@ func TestUselessMTUIsConfirmedByTheErrorItself(t *testing.T) {
 		seen, ok := desk.Last(BogusMTU)
 		if !ok || seen.Status != finding.Confirmed || seen.Severity != finding.Low {
 			t.Errorf("MTU %d: saw %+v", mtu, desk.Sightings)
+		} else if got := desk.Describe(seen.Key).Fix[0].Op.Shell(); got != "ip route replace 10.0.1.2/32 via 10.0.0.1 dev eth0 mtu 1280" {
+			t.Errorf("MTU %d: first fix %s", mtu, got)
 		}
 	}
 	desk := traptest.New(New())
@@ -262,6 +264,37 @@ func TestDataThatFlowsClosesTheFinding(t *testing.T) {
 		&event.Connections{Header: head(3 * second), Peer: addr("10.0.1.2"), Rows: []event.Connection{moved}}, tick(3*second+1))
 	seen, _ := desk.Last(DroppedInbound)
 	if got := desk.Mended[seen.Key]; !strings.Contains(got, "shrank from 1500 to 1400") {
+		t.Errorf("mended for %q", got)
+	}
+}
+
+func TestUselessMTUIsMendedByTheRouteAlone(t *testing.T) {
+	learned := path(5*second, func(p *event.Path) { p.Learned = 552 })
+	set := path(9*second, func(p *event.Path) { p.Route.MTU = 1280 })
+	desk := traptest.New(New())
+	desk.Feed(told(second, event.TooBigAccepted, 0, 1), tick(second+1), path(second+2, nil), tick(second+soon), learned, tick(5*second+1))
+	seen, _ := desk.Last(BogusMTU)
+	if got := desk.Mended[seen.Key]; got != "" {
+		t.Errorf("what was learned of a useless error mends it: %q", got)
+	}
+	desk.Feed(set, tick(9*second+1))
+	if got := desk.Mended[seen.Key]; !strings.Contains(got, "MTU of 1280") {
+		t.Errorf("mended for %q", got)
+	}
+}
+
+func TestOneErrorThatLeavesClosesTheFinding(t *testing.T) {
+	desk := traptest.New(New())
+	desk.Feed(standing()...)
+	desk.Feed(told(second, event.TooBigSent, 1400, 1), killed(second+1, 1), dropped(second+2, 1), filtered(second+3, "output"), tick(second+soon))
+	seen, ok := desk.Last(DroppedOutbound)
+	desk.Feed(told(2*second, event.TooBigSent, 1400, 2), killed(2*second+1, 2), tick(5*second))
+	if got := desk.Mended[seen.Key]; !ok || got != "" {
+		t.Fatalf("saw %v, mended for %q", ok, got)
+	}
+	soonAfter := 2*second + event.Time(50*time.Millisecond)
+	desk.Feed(told(soonAfter, event.TooBigSent, 1400, 3), tick(5*second))
+	if got := desk.Mended[seen.Key]; !strings.Contains(got, "leaves for 10.0.0.2 again") {
 		t.Errorf("mended for %q", got)
 	}
 }
