@@ -38,7 +38,7 @@ func (g *group) describe(cause finding.Cause, path *flow.Path, facts *flow.Facts
 		g.fixInbound(path, facts, f)
 	case OverlayMismatch:
 		g.describeOverlay(path, facts, f)
-		fixOverlay(path, facts, f)
+		g.fixOverlay(path, facts, f)
 	default:
 		g.describePath(path, facts, f)
 		fixPath(path, facts, f)
@@ -142,7 +142,7 @@ func weighHole(h *flow.Hole) trap.Confidence {
 
 func (g *group) describeOverlay(path *flow.Path, facts *flow.Facts, f *finding.Finding) {
 	g.describePath(path, facts, f)
-	tunnel, under := path.Facts.Link, path.Facts.Under
+	tunnel, under := g.overlay.Link, g.overlay.Under
 	fits := under.MTU - tunnel.Overhead
 	f.Message = fmt.Sprintf("The MTU of %s is too large for what is under it", tunnel.Name)
 	f.MTU.Path = fits

@@ -209,7 +209,7 @@ func TestVerdictWaitsForFactsAndThenGoesWithoutThem(t *testing.T) {
 	if len(desk.Sightings) > 0 {
 		t.Fatal("a verdict before the facts were due")
 	}
-	desk.Feed(tick(2*second + second/2))
+	desk.Feed(tick(3 * second))
 	if _, ok := desk.Last(DropsLarge); !ok {
 		t.Error("no verdict although the facts are overdue")
 	}

@@ -105,11 +105,11 @@ func (g *group) fixInbound(path *flow.Path, facts *flow.Facts, f *finding.Findin
 }
 
 // fixOverlay gives the tunnel the MTU that fits.
-func fixOverlay(path *flow.Path, facts *flow.Facts, f *finding.Finding) {
+func (g *group) fixOverlay(path *flow.Path, facts *flow.Facts, f *finding.Finding) {
 	place := trap.Where(facts, path.Key.Netns)
-	tunnel, under := path.Facts.Link, path.Facts.Under
+	tunnel, under := g.overlay.Link, g.overlay.Under
 	fits := under.MTU - tunnel.Overhead
-	if path.Facts.Route.MTU > fits { // a route's own MTU goes before its device's
+	if g.overlay.Route.MTU > fits { // a route's own MTU goes before its device's
 		if route, undo, ok := trap.PathRoute(path, fits); ok {
 			f.Fix = append(f.Fix, place.Do(route, fmt.Sprintf("the route promises no more than fits %s", under.Name), ""))
 			f.Undo = append(f.Undo, place.Do(undo, "as it was", ""))

@@ -23,11 +23,14 @@ type group struct {
 	began  event.Time // of the trouble at hand
 	told   trap.Key   // the finding that is open, zero if none is
 	lost   uint32     // the smallest size of packets that did not come in, 0 if none is known
+	// overlay are the facts by which a tunnel was found to promise too much: later ones
+	// may tell of the mended state.
+	overlay event.Path
 }
 
 const (
 	// factsWait is how long a verdict waits for the host's answers.
-	factsWait = 300 * time.Millisecond
+	factsWait = 600 * time.Millisecond
 	// factsEvery is how often they are asked again while there is trouble.
 	factsEvery = 2 * time.Second
 	// sweepSoon is how often a young trouble's peer is swept for signs of life,
@@ -169,6 +172,7 @@ func (g *group) verdict(path *flow.Path, facts *flow.Facts) (finding.Cause, find
 	}
 	if status != "" {
 		if mismatched(path) {
+			g.overlay = *path.Facts
 			return OverlayMismatch, status
 		}
 		return DropsLarge, status

@@ -151,8 +151,12 @@ func aged(age time.Duration) finding.Status {
 	return finding.Suspected
 }
 
-// largeBefore tells whether full segments had come in on this connection.
-func largeBefore(c *event.Connection) bool { return 10*c.ReceiveMSS >= 9*c.MSS }
+// largeBefore tells whether full segments had come in on this connection. What waits
+// behind the hole may be one segment that is nearly full, and the largest so far: it
+// says nothing of full ones.
+func largeBefore(c *event.Connection) bool {
+	return 10*c.ReceiveMSS >= 9*c.MSS && c.ReceiveMSS != c.Queued
+}
 
 // mismatched tells whether the path leads through a tunnel of this host that promises
 // more than what is under it can carry.

@@ -56,7 +56,7 @@ func oversize(e *event.Drop) bool {
 	if e.Symbol == "" {
 		return e.Packet.Length > e.DeviceMTU
 	}
-	return forwards(e.Symbol) && e.Packet.Length > limit(e)
+	return (forwards(e.Symbol) || bridged(e)) && e.Packet.Length > limit(e)
 }
 
 // limit is the MTU that a dropped packet met: the device's, or that of the far end of
@@ -70,6 +70,12 @@ func limit(e *event.Drop) uint32 {
 
 func farEnd(e *event.Drop) bool {
 	return e.Packet.Length <= e.DeviceMTU && e.OutMTU != 0 && e.OutMTU < e.DeviceMTU
+}
+
+// bridged tells whether a frame was dropped on its way through a bridge with netfilter,
+// which cuts packets as a router would: it stands on a port, and its route is the bridge.
+func bridged(e *event.Drop) bool {
+	return e.Symbol == "ip6_fragment" && e.OutIfindex != 0 && e.OutIfindex != e.Ifindex
 }
 
 // forwards tells whether a kernel function is one of those that pass frames on.

@@ -62,6 +62,19 @@ func TestReceiverIgnores(t *testing.T) {
 	}
 }
 
+func TestNearlyFullSegmentBehindTheHoleProvesNothing(t *testing.T) {
+	c := waits(func(c *event.Connection) { c.Queued, c.ReceiveMSS = 1320, 1320 })
+	desk := traptest.New(New())
+	desk.Feed(path(second, nil), holes(2*second, c), holes(3*second, c))
+	seen, ok := desk.Last(DropsLargeInbound)
+	if !ok {
+		t.Fatal("saw nothing")
+	}
+	if got := desk.Describe(seen.Key).MTU.LargestPassed; got != 1372 {
+		t.Errorf("the largest that passed is told as %d", got)
+	}
+}
+
 func TestHoleThatIsFilledInTimeIsLoss(t *testing.T) {
 	filled := waits(func(c *event.Connection) { c.ReceiveNext, c.Hole, c.Queued = 9000, 2896, 700 })
 	desk := traptest.New(New())
@@ -130,6 +143,20 @@ func TestOversizeDropsOfOtherKindsAreIgnored(t *testing.T) {
 		if len(desk.Sightings) > 0 {
 			t.Errorf("%s: %+v", name, desk.Sightings)
 		}
+	}
+}
+
+func TestBridgeWithNetfilterIsSeenToDropIPv6(t *testing.T) {
+	cut := func(d *event.Drop) { d.Symbol, d.OutIfindex, d.OutIface, d.OutMTU = "ip6_fragment", 4, "br0", 1400 }
+	own := func(d *event.Drop) { d.Symbol, d.OutIfindex, d.OutIface, d.OutMTU = "ip6_fragment", 3, "port1", 1400 }
+	desk := traptest.New(New())
+	desk.Feed(oversized(second, 1, own))
+	if len(desk.Sightings) > 0 {
+		t.Errorf("what this host itself could not send: %+v", desk.Sightings)
+	}
+	desk.Feed(oversized(2*second, 2, cut))
+	if _, ok := desk.Last(LinkDropsOversize); !ok {
+		t.Error("nothing was seen")
 	}
 }
 

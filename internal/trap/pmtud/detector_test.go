@@ -18,7 +18,7 @@ import (
 const (
 	ns     event.Netns = 4026532000
 	second             = event.Time(time.Second)
-	soon               = event.Time(400 * time.Millisecond)
+	soon               = event.Time(700 * time.Millisecond)
 )
 
 func addr(s string) netip.Addr { return netip.MustParseAddr(s) }

@@ -35,7 +35,7 @@ const (
 	// follows, this host made the error itself.
 	killWait = 150 * time.Millisecond
 	// factsWait is how long a verdict waits for the host's answers.
-	factsWait = 300 * time.Millisecond
+	factsWait = 600 * time.Millisecond
 	// obeyWithin is how long a sender may go on as before after an error: what was on
 	// its way, and a socket that was busy (LockDroppedIcmps).
 	obeyWithin = 50 * time.Millisecond
