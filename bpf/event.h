@@ -155,6 +155,9 @@ struct tb_drop {
 	__u32 out_ifindex; /* where its route led, or its cable; 0: neither */
 	__u32 out_mtu;	   /* what may leave there */
 	__u8 out_iface[TB_NAME];
+	__u64 since; /* of half a connection: when this segment was dropped first */
+	__u32 times; /* and how often it was; 0: another drop */
+	__u32 pad2;
 };
 
 struct tb_drop_key {
@@ -379,7 +382,7 @@ _Static_assert(sizeof(struct tb_header) == 16, "tb_header");
 _Static_assert(sizeof(struct tb_owner) == 32, "tb_owner");
 _Static_assert(sizeof(struct tb_packet) == 56, "tb_packet");
 _Static_assert(sizeof(struct tb_lookup) == 72, "tb_lookup");
-_Static_assert(sizeof(struct tb_drop) == 280, "tb_drop");
+_Static_assert(sizeof(struct tb_drop) == 296, "tb_drop");
 _Static_assert(sizeof(struct tb_drop_key) == 48, "tb_drop_key");
 _Static_assert(sizeof(struct tb_drop_row) == 48, "tb_drop_row");
 _Static_assert(sizeof(struct tb_failure) == 96, "tb_failure");

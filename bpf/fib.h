@@ -13,6 +13,7 @@
 
 #include "kernel.h"
 #include "event.h"
+#include "address.h"
 
 struct tb_last {
 	__u8 source[TB_ADDR];
@@ -38,6 +39,31 @@ static __always_inline struct tb_last *tb_last_lookup(void)
 	__u32 zero = 0;
 
 	return bpf_map_lookup_elem(&fib_last, &zero);
+}
+
+/* This CPU's last lookup, if it asked for the way back from a packet's destination
+ * to its source; else NULL. */
+static __always_inline struct tb_last *tb_way_back(const __u8 *source, const __u8 *destination)
+{
+	struct tb_last *last = tb_last_lookup();
+
+	if (!last || !last->family || !tb_same_addr(last->destination, source) ||
+	    !tb_same_addr(last->source, destination))
+		return NULL;
+	return last;
+}
+
+/* Whether the way back does not leave by the device that the packet came in by. */
+static __always_inline bool tb_comes_astray(const __u8 *source, const __u8 *destination,
+					    __u32 ifindex)
+{
+	struct tb_last *last = tb_way_back(source, destination);
+	struct net_device *dev;
+
+	if (!last)
+		return false;
+	dev = last->device;
+	return last->error || !dev || (__u32)BPF_CORE_READ(dev, ifindex) != ifindex;
 }
 
 #endif

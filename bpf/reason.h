@@ -16,7 +16,7 @@
 /* What a reason means to us. Two reasons are for much else, too, and matter only
  * for some packets. */
 #define TB_ALWAYS 1
-#define TB_IF_TOO_BIG 2	 /* the packet is an ICMP "too big" */
+#define TB_BY_FIREWALL 2 /* by what the packet is, once it is read */
 #define TB_IF_OVERSIZE 3 /* the packet is larger than its device, or its route, takes */
 
 /*
@@ -47,27 +47,19 @@ static __always_inline bool tb_oversize(struct sk_buff *skb, struct net_device *
 	return end && length > BPF_CORE_READ(end, mtu);
 }
 
-/* An ICMP "too big", by its first bytes alone. */
-static __always_inline bool tb_tells_too_big(struct sk_buff *skb)
+static __always_inline bool tb_tells_too_big(const struct tb_packet *packet)
 {
-	struct tb_packet packet = {};
-	struct tb_cursor cursor;
-
-	tb_open(skb, &cursor);
-	if (!tb_read_packet(&cursor, &packet))
-		return false;
-	if (packet.protocol == IPPROTO_ICMP)
-		return packet.icmp_type == 3 && packet.icmp_code == 4;
-	return packet.protocol == IPPROTO_ICMPV6 && packet.icmp_type == 2;
+	if (packet->protocol == IPPROTO_ICMP)
+		return packet->icmp_type == 3 && packet->icmp_code == 4;
+	return packet->protocol == IPPROTO_ICMPV6 && packet->icmp_type == 2;
 }
 
 static __always_inline bool tb_matters(__u8 meaning, struct sk_buff *skb, struct net_device *dev)
 {
 	switch (meaning) {
 	case TB_ALWAYS:
+	case TB_BY_FIREWALL:
 		return true;
-	case TB_IF_TOO_BIG:
-		return tb_tells_too_big(skb);
 	case TB_IF_OVERSIZE:
 		return tb_oversize(skb, dev);
 	default:

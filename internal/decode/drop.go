@@ -33,6 +33,8 @@ func (d *Decoder) dropSample(w *wire.Drop) *event.Drop {
 		OutIfindex: w.OutIfindex,
 		OutIface:   d.strings.text(&w.OutIface),
 		OutMTU:     w.OutMtu,
+		Since:      event.Time(w.Since),
+		Times:      w.Times,
 	}
 	return &d.drop
 }

@@ -37,6 +37,7 @@ type Namespace struct {
 	Routing  *event.Routing
 	Settings *event.PortSettings
 	Use      *event.PortUse
+	Firewall *event.Firewall
 }
 
 // NewFacts gives empty tables.
@@ -71,6 +72,9 @@ func (f *Facts) Take(e event.Event) {
 	case *event.Routing:
 		kept := *e
 		f.namespace(e.Netns).Routing = &kept
+	case *event.Firewall:
+		kept := *e
+		f.namespace(e.Netns).Firewall = &kept
 	case *event.PortSettings:
 		kept := *e
 		f.namespace(e.Netns).Settings = &kept

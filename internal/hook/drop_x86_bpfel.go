@@ -16,6 +16,7 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	dropMapDropHalves           = "drop_halves"
 	dropMapDropOverflow         = "drop_overflow"
 	dropMapDropRows             = "drop_rows"
 	dropMapEvents               = "events"
@@ -85,6 +86,7 @@ type dropProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type dropMapSpecs struct {
+	DropHalves   *ebpf.MapSpec `ebpf:"drop_halves"`
 	DropOverflow *ebpf.MapSpec `ebpf:"drop_overflow"`
 	DropRows     *ebpf.MapSpec `ebpf:"drop_rows"`
 	Events       *ebpf.MapSpec `ebpf:"events"`
@@ -126,6 +128,7 @@ func (o *dropObjects) Close() error {
 //
 // It can be passed to loadDropObjects or ebpf.CollectionSpec.LoadAndAssign.
 type dropMaps struct {
+	DropHalves   *ebpf.Map `ebpf:"drop_halves"`
 	DropOverflow *ebpf.Map `ebpf:"drop_overflow"`
 	DropRows     *ebpf.Map `ebpf:"drop_rows"`
 	Events       *ebpf.Map `ebpf:"events"`
@@ -137,6 +140,7 @@ type dropMaps struct {
 
 func (m *dropMaps) Close() error {
 	return _DropClose(
+		m.DropHalves,
 		m.DropOverflow,
 		m.DropRows,
 		m.Events,

@@ -98,6 +98,8 @@ func (h *Host) inquire(ctx context.Context, w event.Want) (event.Event, error) {
 		return h.path(at, w)
 	case event.KindConnections:
 		return h.connections(at, w)
+	case event.KindFirewall:
+		return h.firewall(at, w)
 	case event.KindResolver:
 		return h.resolver(at, w)
 	default:

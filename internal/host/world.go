@@ -50,6 +50,13 @@ type World struct {
 	// Filters gives the base chains of nftables that may drop ICMP.
 	Filters func() ([]event.Filter, error)
 
+	// Guards gives the base chains that may drop packets for their connection's state
+	// or for their way back, Tracked what is tracked between two addresses and whether
+	// that is all, Invalids how many packets were ever called invalid.
+	Guards   func() ([]event.Guard, error)
+	Tracked  func(a, b netip.Addr) (rows []event.Tracked, whole bool, err error)
+	Invalids func() (uint64, error)
+
 	// Connections gives the TCP connections of the namespace behind path that wait for
 	// missing bytes, and all with a peer where that is valid. Nil where the agent has
 	// no such sight.
@@ -80,6 +87,9 @@ func Real() World {
 		RouteBack: routeBack,
 		Way:       wayTo,
 		Filters:   filters,
+		Guards:    guards,
+		Tracked:   tracked,
+		Invalids:  invalids,
 	}
 }
 

@@ -22,7 +22,7 @@ func watched() []string {
 		"IP_INVALID_SOURCE", // martian: multicast, broadcast or zero (6.14)
 		"IP_LOCALNET",       // martian: 127/8 from outside (6.14)
 		"PKT_TOO_BIG",       // larger than the way out takes, and not to be cut (5.18)
-		"NETFILTER_DROP",    // a firewall's, of an ICMP "too big" (5.18)
+		"NETFILTER_DROP",    // a firewall's, of an ICMP "too big", half a connection, a strayed packet (5.18)
 		"NOT_SPECIFIED",     // larger than the device: bridge, veth, tunnel, older kernels' PKT_TOO_BIG (5.17)
 	}
 }
@@ -103,11 +103,11 @@ func takeReasons(values []btf.EnumValue, watch []string) reasons {
 	return r
 }
 
-// What a reason means to the drop program: TB_ALWAYS, TB_IF_TOO_BIG, TB_IF_OVERSIZE
+// What a reason means to the drop program: TB_ALWAYS, TB_BY_FIREWALL, TB_IF_OVERSIZE
 // of bpf/reason.h.
 const (
 	always = iota + 1
-	ifTooBig
+	byFirewall
 	ifOversize
 )
 
@@ -116,7 +116,7 @@ const (
 func meaning(name string) uint8 {
 	switch name {
 	case "NETFILTER_DROP":
-		return ifTooBig
+		return byFirewall
 	case "NOT_SPECIFIED":
 		return ifOversize
 	default:

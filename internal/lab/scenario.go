@@ -83,7 +83,7 @@ const (
 // All gives every scenario: each fault, followed by its variants and twins.
 func All() []Scenario {
 	return slices.Concat(
-		rpFilter(), martian(), portsExhausted(), portsRunningOut(),
+		rpFilter(), firewalls(), martian(), portsExhausted(), portsRunningOut(),
 		bindPool(), liveLeak(), twOverflow(), dropFlood(),
 		staleAnswer(), ndots(), answers(), silent(), hostile(),
 		mtuSender(), mtuTwins(), mtuReceiver(), mtuLink(), mtuOverlay(), pmtud(), pmtudEnd(), pmtudTwins(),

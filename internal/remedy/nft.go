@@ -15,7 +15,7 @@ import (
 )
 
 // nft is an nft command. Of nft's language only the sentences are understood that
-// findings write: letting ICMP "too big" into a chain, clamping the MSS, and taking
+// findings write: letting ICMP "too big", or two hosts' TCP, into a chain, clamping the MSS, and taking
 // the clamp's table away. Any other is for nft(8).
 type nft struct {
 	op   finding.NftOp
@@ -30,6 +30,13 @@ func nftOf(op finding.NftOp) (nft, bool) {
 		return nft{op: op, does: clamp, undo: unclamped}, true
 	case trap.Unclamp().Command:
 		return nft{op: op, does: unclamp, undo: clamped}, true
+	}
+	if guard, pass, ok := parsePass(op); ok {
+		return nft{
+			op:   op,
+			does: func(c *nftables.Conn) error { return letPass(c, guard, pass) },
+			undo: func(*nftables.Conn) (finding.Op, error) { return trap.ForgetPass(guard), nil },
+		}, true
 	}
 	chain, six, ok := parseLetIn(op)
 	if !ok {

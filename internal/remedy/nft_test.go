@@ -6,6 +6,7 @@ package remedy
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"os/exec"
 	"strings"
 	"testing"
@@ -43,12 +44,20 @@ func guarded(t *testing.T) *kerneltest.Netns {
 	return ns
 }
 
+func pass(family, source, destination string, answers bool) finding.NftOp {
+	return trap.LetPass(event.Guard{Family: family, Table: "f", Chain: "in"}, trap.Pass{
+		Source: netip.MustParseAddr(source), Destination: netip.MustParseAddr(destination), Port: 443, Answers: answers,
+	})
+}
+
 func TestNativeRulesAreThoseThatNftMakes(t *testing.T) {
 	kerneltest.Exclusive(t)
 	chain := func(family string) event.Filter { return event.Filter{Family: family, Table: "f", Chain: "in"} }
 	for _, op := range []finding.NftOp{
 		trap.LetIn(chain("inet"), false), trap.LetIn(chain("inet"), true),
 		trap.LetIn(chain("ip"), false), trap.LetIn(chain("ip6"), true), trap.Clamp(),
+		pass("inet", "192.0.2.1", "192.0.2.2", true), pass("inet", "2001:db8::1", "2001:db8::2", false),
+		pass("ip", "192.0.2.1", "192.0.2.2", false), pass("ip6", "2001:db8::1", "2001:db8::2", true),
 	} {
 		native, pasted := guarded(t), guarded(t)
 		if err := Apply(context.Background(), finding.Step{Op: op, Enter: finding.Enter{Name: native.Name}}); err != nil {
@@ -64,7 +73,7 @@ func TestNativeRulesAreThoseThatNftMakes(t *testing.T) {
 
 func TestUndoOfANativeRuleBringsTheRulesetBack(t *testing.T) {
 	kerneltest.Exclusive(t)
-	for _, op := range []finding.NftOp{trap.LetIn(event.Filter{Family: "inet", Table: "f", Chain: "in"}, true), trap.Clamp()} {
+	for _, op := range []finding.NftOp{trap.LetIn(event.Filter{Family: "inet", Table: "f", Chain: "in"}, true), trap.Clamp(), pass("inet", "192.0.2.1", "192.0.2.2", true)} {
 		ns := guarded(t)
 		before := ruleset(t, ns)
 		step := finding.Step{Op: op, Enter: finding.Enter{Name: ns.Name}}

@@ -115,6 +115,9 @@ type cTbDrop struct {
 	OutIfindex uint32
 	OutMtu     uint32
 	OutIface   [16]uint8
+	Since      uint64
+	Times      uint32
+	Pad2       uint32
 }
 
 type cTbDropKey struct {

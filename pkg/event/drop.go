@@ -72,6 +72,12 @@ type Drop struct {
 	SourceMAC  MAC        `json:"source_mac,omitzero"`
 	Type       PacketType `json:"type,omitempty"`
 	Conntrack  Conntrack  `json:"conntrack,omitempty"`
+	// Times is how often this very TCP segment was dropped by a firewall, Since when
+	// first, where it answers or goes on with something of which connection tracking
+	// has no entry. Zero for any other drop. Such a segment is told from its second
+	// time on.
+	Times uint32 `json:"times,omitempty"`
+	Since Time   `json:"since,omitempty"`
 	// Count is how many drops this key has had since the agent attached, this
 	// one included. Where there are very many keys, one that was idle for a
 	// minute may be forgotten, and then counts from 1 again. An event without

@@ -10,10 +10,10 @@ import "net/netip"
 // a replay need not ask.
 type Want struct {
 	// Of is the kind of the answer: KindRouting, KindRouteBack, KindPortSettings,
-	// KindPortUse, KindProcess, KindNamespace, KindPath or KindConnections.
+	// KindPortUse, KindProcess, KindNamespace, KindPath, KindConnections or KindFirewall.
 	Of    Kind
 	Netns Netns
-	// To and From are the question of RouteBack and Path; To is the peer of
+	// To and From are the question of RouteBack, Path and Firewall; To is the peer of
 	// Connections.
 	To, From netip.Addr
 	// PID is Process's question, and Resolver's.

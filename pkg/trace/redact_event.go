@@ -41,6 +41,8 @@ func (r *Redactor) event(e event.Event) event.Event {
 		return &kept
 	case *event.Path:
 		return r.path(*e)
+	case *event.Firewall:
+		return r.firewall(*e)
 	default:
 		return r.owned(e)
 	}
@@ -74,6 +76,15 @@ func (r *Redactor) owned(e event.Event) event.Event {
 func (r *Redactor) connection(c event.Connection) event.Connection {
 	c.Local, c.Peer = r.addrPort(c.Local), r.addrPort(c.Peer)
 	return c
+}
+
+func (r *Redactor) firewall(e event.Firewall) event.Event {
+	e.From, e.To, e.Tracked = r.addr(e.From), r.addr(e.To), slices.Clone(e.Tracked)
+	for i := range e.Tracked {
+		row := &e.Tracked[i]
+		row.Source, row.Destination = r.addrPort(row.Source), r.addrPort(row.Destination)
+	}
+	return &e
 }
 
 func (r *Redactor) path(e event.Path) event.Event {

@@ -14,6 +14,16 @@ import (
 // etherTypeARP is not routed and so has no reverse path.
 const etherTypeARP = 0x0806
 
+// byFirewall is the reason of what a packet filter dropped.
+const byFirewall = "NETFILTER_DROP"
+
+// strayed tells that a firewall dropped a packet that came in by another device than
+// the kernel's own lookup of the way back names: a lookup that a rule for that made,
+// or one that was made for another purpose.
+func strayed(e *event.Drop) bool {
+	return e.Sampled && !e.Reverse.IsZero() && e.Reverse.Ifindex != e.Ifindex && e.Ifindex != 0
+}
+
 // classify tells which cause a drop reason speaks for. The names are those of
 // enum skb_drop_reason; a kernel that lacks one never sends it.
 func classify(e *event.Drop) (finding.Cause, bool) {

@@ -16,6 +16,10 @@ import (
 
 // Describe implements trap.Detector.
 func (d *Detector) Describe(k trap.Key, facts *flow.Facts, f *finding.Finding) {
+	if h, ok := d.halves.Get(k); ok {
+		h.describe(facts, f)
+		return
+	}
 	g, ok := d.groups.Get(k)
 	if !ok {
 		return

@@ -11,6 +11,11 @@
 // expected: nothing is guessed. A martian is different and said so: a source that
 // is impossible wherever it comes in.
 //
+// A stateful firewall that sees one direction of a connection only calls what it sees
+// invalid: the kernel's drops of such packets, and what its own connection tracking
+// table has of the connection, tell that from the many packets that are invalid and
+// harm nobody.
+//
 // Innocent: frames that were not for this host alone (broadcast, multicast, ARP),
 // multicast sources, a single martian that strayed in.
 package asymmetric
@@ -29,6 +34,8 @@ import (
 const (
 	RPFilterStrict finding.Cause = "rp-filter-strict"
 	MartianSource  finding.Cause = "martian-source"
+	// FirewallInvalid is of TCP connections that a firewall knows one half of.
+	FirewallInvalid finding.Cause = "stateful-firewall-invalid"
 )
 
 // Bounds and periods.
@@ -51,6 +58,7 @@ const (
 type Detector struct {
 	counts *flow.Counts[dropKey]
 	groups *flow.Table[trap.Key, *group]
+	halves *flow.Table[trap.Key, *half]
 }
 
 // dropKey is the kernel's key of a drop counter.
@@ -66,6 +74,7 @@ func New() *Detector {
 	return &Detector{
 		counts: flow.NewCounts[dropKey](maxCounts),
 		groups: flow.NewTable[trap.Key, *group](maxGroups),
+		halves: flow.NewTable[trap.Key, *half](maxHalves),
 	}
 }
 
@@ -78,8 +87,8 @@ func (*Detector) Trap() finding.Trap { return finding.AsymmetricRouting }
 func (*Detector) Needs() []trap.Need {
 	return []trap.Need{
 		{Sight: "drop", Vital: true, Without: "no drop is seen, so no cause is",
-			Reasons: []string{"IP_RPFILTER", "IP_LOCAL_SOURCE", "IP_INVALID_SOURCE", "IP_LOCALNET"}},
-		{Sight: "fib", Without: "the route back is asked from outside the kernel's own lookup: weaker evidence"},
+			Reasons: []string{"IP_RPFILTER", "IP_LOCAL_SOURCE", "IP_INVALID_SOURCE", "IP_LOCALNET", byFirewall}},
+		{Sight: "fib", Without: "the route back is asked from outside the kernel's own lookup: weaker evidence, and none of what a firewall drops for it"},
 	}
 }
 
@@ -92,10 +101,16 @@ func (d *Detector) Observe(e event.Event, desk trap.Desk) {
 		d.judgeNetns(e.Netns, e.Time, desk)
 	case *event.RouteBack:
 		d.takeRouteBack(e, desk)
+	case *event.Firewall:
+		d.takeFirewall(e, desk)
 	}
 }
 
 func (d *Detector) observeDrop(e *event.Drop, desk trap.Desk) {
+	if e.Reason == byFirewall && !strayed(e) {
+		d.observeHalf(e, desk)
+		return
+	}
 	cause, ok := classify(e)
 	if !ok {
 		return
@@ -157,6 +172,12 @@ func (d *Detector) takeRouteBack(e *event.RouteBack, desk trap.Desk) {
 			g.judge(e.Time, desk)
 		}
 	}
+	for h := range d.halves.All {
+		if h.key.Netns == e.Netns && h.first.Packet.Source.Addr() == e.To {
+			kept := *e
+			h.back = &kept
+		}
+	}
 }
 
 // Tick implements trap.Detector.
@@ -175,7 +196,11 @@ func (d *Detector) Tick(now event.Time, desk trap.Desk) {
 			return // the table changed: the others wait for the next tick
 		}
 	}
+	d.tickHalves(now, desk)
 }
 
 // Forget implements trap.Detector.
-func (d *Detector) Forget(k trap.Key) { d.groups.Drop(k) }
+func (d *Detector) Forget(k trap.Key) {
+	d.groups.Drop(k)
+	d.halves.Drop(k)
+}

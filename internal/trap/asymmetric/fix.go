@@ -55,7 +55,7 @@ func (g *group) fixPolicyRoute(place trap.Place, facts *flow.Facts, f *finding.F
 	if _, ok := holder(routing, local); !ok {
 		return
 	}
-	gateway, ok := gatewayBehind(routing, g.first.Iface)
+	gateway, ok := gatewayBehind(routing, g.first.Iface, local.Is6())
 	if !ok {
 		return
 	}
@@ -85,9 +85,12 @@ func holder(routing *event.Routing, a netip.Addr) (iface string, ok bool) {
 	return "", false
 }
 
-func gatewayBehind(routing *event.Routing, iface string) (netip.Addr, bool) {
+func gatewayBehind(routing *event.Routing, iface string, six bool) (netip.Addr, bool) {
+	if routing == nil {
+		return netip.Addr{}, false
+	}
 	for _, r := range routing.Defaults {
-		if r.Iface == iface && r.Gateway.Is4() {
+		if r.Iface == iface && r.Gateway.IsValid() && r.IPv6 == six && r.Gateway.Is6() == six {
 			return r.Gateway, true
 		}
 	}
