@@ -44,8 +44,7 @@ struct tb_dropping {
 	struct net_device *dev;
 	__u64 location;
 	__u64 now;
-	__u64 since; /* of a segment that was dropped before: when first, and how often */
-	__u32 times;
+	struct tb_half half; /* of a segment that was dropped before */
 };
 
 static __always_inline void tb_row_describe(struct tb_drop_row *row, struct sk_buff *skb,
@@ -154,37 +153,12 @@ static __always_inline void tb_sample(const struct tb_drop_key *key, const struc
 	drop->ether_type = tb_ether_type(d->skb);
 	drop->type = row->type;
 	drop->conntrack = tb_conntrack_of(d->skb);
-	drop->since = d->since;
-	drop->times = d->times;
+	drop->since = d->half.since;
+	drop->times = d->half.times;
 	__builtin_memcpy(drop->iface, row->iface, TB_NAME);
 	tb_read_mac(d->skb, d->dev, drop->source_mac);
 	tb_way_out(d, drop);
 	bpf_ringbuf_submit(drop, 0);
-}
-
-/*
- * Firewalls drop for countless reasons and all under one name. It matters where it
- * was an ICMP "too big", a packet that came in by another device than leads back to
- * its source, or a segment of half a connection that was dropped before.
- */
-static __always_inline bool tb_firewalled(const struct tb_drop_key *key, struct tb_dropping *d)
-{
-	struct tb_packet packet = {};
-	struct tb_cursor cursor;
-	struct tb_half *half;
-
-	tb_open(d->skb, &cursor);
-	if (!tb_read_packet(&cursor, &packet))
-		return false;
-	if (tb_tells_too_big(&packet) ||
-	    tb_comes_astray(key->source, key->destination, key->ifindex))
-		return true;
-	half = tb_is_half(&packet, d->skb) ? tb_dropped_again(key->netns, &packet, d->now) : NULL;
-	if (!half)
-		return false;
-	d->since = half->since;
-	d->times = half->times;
-	return true;
 }
 
 static __always_inline int tb_dropped(struct sk_buff *skb, __u64 location, __u32 reason)
@@ -208,7 +182,7 @@ static __always_inline int tb_dropped(struct sk_buff *skb, __u64 location, __u32
 	d.now = bpf_ktime_get_boot_ns();
 	key.ifindex = BPF_CORE_READ(dev, ifindex);
 	tb_read_ends(skb, key.source, key.destination);
-	if (tb_meaning(reason) == TB_BY_FIREWALL && !tb_firewalled(&key, &d))
+	if (tb_meaning(reason) == TB_BY_FIREWALL && !tb_firewalled(skb, &key, d.now, &d.half))
 		return 0;
 	tb_saw(TB_SEEN_DROP);
 	row = tb_row(&key, &d);
@@ -216,7 +190,7 @@ static __always_inline int tb_dropped(struct sk_buff *skb, __u64 location, __u32
 		tb_overflow(&key, d.now);
 		return 0;
 	}
-	__sync_fetch_and_add(&row->count, d.times == 2 ? 2 : 1); /* the first time, too */
+	__sync_fetch_and_add(&row->count, d.half.times == 2 ? 2 : 1); /* the first time, too */
 	row->last = d.now;
 	if (tb_due(&row->sampled, d.now))
 		tb_sample(&key, row, &d);

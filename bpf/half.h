@@ -17,6 +17,8 @@
 #include "kernel.h"
 #include "compat.h"
 #include "flow.h"
+#include "reason.h"
+#include "fib.h"
 
 #define TB_HALVES 8192		   /* the least lately dropped make room */
 #define TB_HALF_OLD 30000000000ULL /* ns; by then a port may be another connection's */
@@ -96,6 +98,31 @@ static __always_inline struct tb_half *tb_dropped_again(__u32 netns, const struc
 	__sync_fetch_and_add(&half->times, 1);
 	half->last = now;
 	return half;
+}
+
+/*
+ * Firewalls drop for countless reasons and all under one name. It matters where it
+ * was an ICMP "too big", a packet that came in by another device than leads back to
+ * its source, or a segment of half a connection that was dropped before.
+ */
+static __always_inline bool tb_firewalled(struct sk_buff *skb, const struct tb_drop_key *key,
+					  __u64 now, struct tb_half *told)
+{
+	struct tb_packet packet = {};
+	struct tb_cursor cursor;
+	struct tb_half *half;
+
+	tb_open(skb, &cursor);
+	if (!tb_read_packet(&cursor, &packet))
+		return false;
+	if (tb_tells_too_big(&packet) ||
+	    tb_comes_astray(key->source, key->destination, key->ifindex))
+		return true;
+	half = tb_is_half(&packet, skb) ? tb_dropped_again(key->netns, &packet, now) : NULL;
+	if (!half)
+		return false;
+	*told = *half;
+	return true;
 }
 
 #endif

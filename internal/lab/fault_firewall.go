@@ -49,7 +49,11 @@ func firewalls() []Scenario {
 		Name: "firewall-closed-port", Summary: "a port that the firewall's rules keep shut, beside one that is open",
 		TwinOf: there.Name, Views: there.Views, build: closedPort,
 	}
-	return []Scenario{there, back, end, late, scan, window, closed}
+	astray := Scenario{
+		Name: "firewall-rpfilter", Summary: "a firewall rule drops what comes in by another interface than leads back",
+		Trap: fault.Trap, Cause: rpFilterStrict, Views: end.Views, budget: dropBudget, build: strayedDropped,
+	}
+	return []Scenario{there, back, end, astray, late, scan, window, closed}
 }
 
 // web is the diamond's server as its clients dial it.
@@ -115,6 +119,15 @@ func halfTracked(n *network) stage {
 		proof:   w.proof,
 		heals:   true,
 	}
+}
+
+// strayedDropped has a rule of the edge's firewall do what rp_filter does.
+func strayedDropped(n *network) stage {
+	d := buildDiamond(n, "client", "c-r1", "c-r2")
+	n.route(n.find("r2"), "10.61.3.0/24", "10.61.4.2", 0) // r2 leads there as well
+	w := n.wall(d.edge)
+	w.chain("strayed", nftables.ChainHookPrerouting, nftables.ChainPriorityRaw, counted(strayed(false)))
+	return stage{traffic: together(d.calls(n), w.watch), proof: w.proof, heals: true}
 }
 
 // symmetric makes the diamond's server answer by r1, so that r1 sees both directions.

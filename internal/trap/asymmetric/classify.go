@@ -28,7 +28,7 @@ func strayed(e *event.Drop) bool {
 // enum skb_drop_reason; a kernel that lacks one never sends it.
 func classify(e *event.Drop) (finding.Cause, bool) {
 	switch e.Reason {
-	case "IP_RPFILTER":
+	case "IP_RPFILTER", byFirewall:
 		return RPFilterStrict, true
 	case "IP_LOCAL_SOURCE", "IP_INVALID_SOURCE", "IP_LOCALNET":
 		return MartianSource, true
@@ -80,6 +80,9 @@ func lastOf(prefix netip.Prefix) netip.Addr {
 // its setting is one whatever the sources; the interface and the kind of source
 // for martians, since each kind has another origin.
 func subject(cause finding.Cause, e *event.Drop) string {
+	if e.Reason == byFirewall {
+		return e.Iface + " firewall"
+	}
 	if cause == RPFilterStrict {
 		return e.Iface
 	}

@@ -26,6 +26,10 @@ func (d *Detector) Describe(k trap.Key, facts *flow.Facts, f *finding.Finding) {
 	}
 	g.describeFlow(f)
 	g.describeRoute(facts, f)
+	if g.byRule() {
+		g.describeRule(facts, f)
+		return
+	}
 	if k.Cause == RPFilterStrict {
 		g.describeFilter(facts, f)
 		g.fixFilter(facts, f)

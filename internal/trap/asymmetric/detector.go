@@ -107,7 +107,7 @@ func (d *Detector) Observe(e event.Event, desk trap.Desk) {
 }
 
 func (d *Detector) observeDrop(e *event.Drop, desk trap.Desk) {
-	if e.Reason == byFirewall && !strayed(e) {
+	if e.Reason == byFirewall && !strayed(e) && !d.knowsStray(e) {
 		d.observeHalf(e, desk)
 		return
 	}

@@ -42,6 +42,7 @@ func (d *Detector) takeFirewall(e *event.Firewall, desk trap.Desk) {
 			h.judge(desk)
 		}
 	}
+	d.judgeNetns(e.Netns, e.Time, desk)
 }
 
 func (d *Detector) tickHalves(now event.Time, desk trap.Desk) {

@@ -71,6 +71,10 @@ func (g *group) ask(now event.Time, desk trap.Desk) {
 		desk.Want(event.Want{Of: event.KindNamespace, Netns: g.key.Netns})
 	}
 	desk.Want(event.Want{Of: event.KindRouting, Netns: g.key.Netns})
+	if g.byRule() {
+		p := g.first.Packet
+		desk.Want(event.Want{Of: event.KindFirewall, Netns: g.key.Netns, From: p.Source.Addr(), To: p.Destination.Addr()})
+	}
 	desk.Want(event.Want{
 		Of:    event.KindRouteBack,
 		Netns: g.key.Netns,
@@ -86,6 +90,9 @@ func (g *group) judge(now event.Time, desk trap.Desk) {
 	}
 	if g.unseen == 0 && g.told != finding.Suspected {
 		return
+	}
+	if g.byRule() && !g.ruled(desk.Facts()) {
+		return // another rule's drop, as far as is known
 	}
 	status := g.status(desk.Facts())
 	if g.unseen == 0 && status != finding.Confirmed {
@@ -118,7 +125,7 @@ func (g *group) informed(facts *flow.Facts) bool {
 }
 
 func (g *group) status(facts *flow.Facts) finding.Status {
-	if g.key.Cause == MartianSource {
+	if g.key.Cause == MartianSource || g.byRule() {
 		return finding.Confirmed
 	}
 	iface := g.ingress(facts)

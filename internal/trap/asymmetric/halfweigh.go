@@ -176,7 +176,8 @@ func (h *half) guard(known *event.Firewall) (event.Guard, bool) {
 	ok := false
 	six := h.first.Packet.Source.Addr().Is6()
 	for _, g := range known.Guards {
-		if !g.Invalid && !(g.Policy && g.Stateful) || !g.Sees(six, h.hooks()...) {
+		drops := g.Invalid || g.Policy && g.Stateful
+		if !drops || !g.Sees(six, h.hooks()...) {
 			continue
 		}
 		if !ok || g.Invalid && !found.Invalid {

@@ -31,6 +31,9 @@ func (g *group) mended(now event.Time, facts *flow.Facts) (string, bool) {
 	if iface == nil {
 		return fmt.Sprintf("interface %s is gone", g.first.Iface), true
 	}
+	if g.byRule() {
+		return g.unruled(facts)
+	}
 	if g.key.Cause == MartianSource {
 		return g.accepted(iface)
 	}
