@@ -36,9 +36,15 @@ func Run(ctx context.Context, tree build.Tree, t image.Target, p Plan) (Result, 
 	for _, r := range p.Recordings {
 		files = append(files, r.file())
 	}
+	each := func(o job.Outcome) {
+		keepOutcome(tree, t, o)
+		if p.Each != nil {
+			p.Each(o)
+		}
+	}
 	var outcomes []job.Outcome
 	for i, boot := range p.Boots(t) {
-		m := machine.Machine{Kernel: kernel, Script: boot.Script, Append: boot.Append, Files: files, Each: p.Each}
+		m := machine.Machine{Kernel: kernel, Script: boot.Script, Append: boot.Append, Files: files, Each: each}
 		report, err := m.All(ctx)
 		keep(tree, t, i, report)
 		if err != nil {
@@ -81,17 +87,28 @@ func Kept(tree build.Tree, t image.Target) string {
 	return filepath.Join(tree.Kernels(), t.Name(), "run")
 }
 
-// keep writes down what was printed. It is for people to look at: a file that
-// cannot be written is no failure of the kernel's.
+// keepOutcome writes down what a job printed, as soon as it is over: a run takes long.
+// It is for people to look at: a file that cannot be written is no failure of
+// the kernel's.
+func keepOutcome(tree build.Tree, t image.Target, o job.Outcome) {
+	name := strings.NewReplacer("/", "-", " ", "-").Replace(o.Name)
+	note(tree, t, name+".out", o.Stdout)
+	note(tree, t, name+".err", o.Stderr+fmt.Sprintf("exit %d after %s, %d KiB resident, ended %v\n", o.Code, o.Wall, o.ResidentKiB, o.Ended))
+}
+
+// keep writes down what else a boot said, and the jobs that it did not survive.
 func keep(tree build.Tree, t image.Target, boot int, report machine.Report) {
-	dir := Kept(tree, t)
-	_ = os.MkdirAll(dir, 0o755)
-	note := func(name, text string) { _ = os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644) }
 	for _, o := range report.Outcomes {
-		name := strings.NewReplacer("/", "-", " ", "-").Replace(o.Name)
-		note(name+".out", o.Stdout)
-		note(name+".err", o.Stderr+fmt.Sprintf("exit %d after %s, %d KiB resident, ended %v\n", o.Code, o.Wall, o.ResidentKiB, o.Ended))
+		if !o.Ended {
+			keepOutcome(tree, t, o)
+		}
 	}
 	lines := append(append([]string{"guest:"}, report.Log...), append([]string{"console:"}, report.Console...)...)
-	note(fmt.Sprintf("boot-%d.log", boot), strings.Join(lines, "\n")+"\n")
+	note(tree, t, fmt.Sprintf("boot-%d.log", boot), strings.Join(lines, "\n")+"\n")
+}
+
+func note(tree build.Tree, t image.Target, name, text string) {
+	dir := Kept(tree, t)
+	_ = os.MkdirAll(dir, 0o755)
+	_ = os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644)
 }
