@@ -134,16 +134,12 @@ static __always_inline void tb_way_out(const struct tb_dropping *d, struct tb_dr
 static __always_inline void tb_sample(const struct tb_drop_key *key, const struct tb_drop_row *row,
 				      const struct tb_dropping *d)
 {
-	struct tb_packet packet = {}, inner = {};
 	struct tb_drop *drop = tb_reserve(TB_KIND_DROP, sizeof(*drop));
 
 	if (!drop)
 		return;
 	__builtin_memset(drop, 0, sizeof(*drop));
 	tb_begin(&drop->header, TB_KIND_DROP, key->netns, d->now);
-	tb_read_flow(d->skb, &packet, &inner);
-	drop->packet = packet;
-	drop->inner = inner;
 	tb_reverse(key, &drop->reverse);
 	drop->location = d->location;
 	drop->count = row->count;
@@ -157,7 +153,9 @@ static __always_inline void tb_sample(const struct tb_drop_key *key, const struc
 	drop->times = d->half.times;
 	__builtin_memcpy(drop->iface, row->iface, TB_NAME);
 	tb_read_mac(d->skb, d->dev, drop->source_mac);
+	drop->packet.length = tb_length(d->skb);
 	tb_way_out(d, drop);
+	tb_read_flow(d->skb, &drop->packet, &drop->inner);
 	bpf_ringbuf_submit(drop, 0);
 }
 
