@@ -82,6 +82,10 @@ func prepare(script job.Script) (problems []string) {
 	if err := os.MkdirAll("/run/lock", 0o755); err != nil {
 		problems = append(problems, err.Error())
 	}
+	// It has this, too, if it has no resolver: its programs then ask 127.0.0.1.
+	if err := os.WriteFile("/etc/resolv.conf", []byte("# none\n"), 0o644); err != nil {
+		problems = append(problems, err.Error())
+	}
 	// From here on only a dying kernel may write between the marks.
 	if err := os.WriteFile("/proc/sys/kernel/printk", []byte("1"), 0o644); err != nil {
 		problems = append(problems, "quieten the kernel: "+err.Error())
