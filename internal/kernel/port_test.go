@@ -150,6 +150,37 @@ func TestBindWithoutAPortIsToldWithItsOwner(t *testing.T) {
 	}
 }
 
+// Where a rung attaches depends on the kernel; the tests in virtual machines try them all.
+func TestEveryBindRungThatStandsCountsAlike(t *testing.T) {
+	kerneltest.Exclusive(t)
+	stood := 0
+	for _, rung := range []string{hook.RungFexit, hook.RungKretprobe, hook.RungTracepoint} {
+		ns := narrow(t)
+		k := mustOpen(t, Options{
+			Netns:  []event.Netns{ns.ID},
+			Sights: []string{hook.SightBind},
+			Rung:   map[string]string{"inet_csk_get_port": rung},
+		})
+		if report := reportOf(t, k, "inet_csk_get_port"); report.Rung == "" {
+			t.Logf("%s: %s", rung, report.Blind)
+			continue
+		}
+		stood++
+		e := listen(t, k)
+		source := netip.MustParseAddrPort("127.0.0.1:0")
+		for range portCount {
+			mustBind(t, ns, unix.AF_INET, unix.SOCK_STREAM, source, nil)
+		}
+		for range 3 {
+			mustBind(t, ns, unix.AF_INET, unix.SOCK_STREAM, source, unix.EADDRINUSE)
+		}
+		checkFailure(t, awaitFailure(t, e, ns, 3), event.PortFailure{Op: event.PortBind, Source: source.Addr(), Count: 3})
+	}
+	if stood == 0 {
+		t.Error("no rung stands")
+	}
+}
+
 func mustBind(t *testing.T, ns *kerneltest.Netns, family, kind int, to netip.AddrPort, want error) {
 	t.Helper()
 	fd := socket(t, ns, family, kind)
