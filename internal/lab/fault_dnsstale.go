@@ -6,6 +6,7 @@ package lab
 import (
 	"fmt"
 	"net/netip"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -108,5 +109,6 @@ func (v move) judge(_ reading, s *Result) []string {
 	wrong = expect(wrong, "the name", doc.DNS.Question.Name, service)
 	wrong = expect(wrong, "the old address", doc.Trapbpf.DNS.StaleIP, v.old)
 	wrong = expect(wrong, "the current address", fmt.Sprint(doc.Trapbpf.DNS.CurrentIP), "["+v.new+"]")
-	return expect(wrong, "the program", doc.Process.Name, "lab-app")
+	// The process, not its thread, whose name the evidence has.
+	return expect(wrong, "the program's process", doc.Process.PID, uint32(os.Getpid()))
 }

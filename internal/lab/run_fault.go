@@ -50,14 +50,18 @@ func (r *run) watchFault(ctx context.Context) error {
 // suspects.
 const settleLimit = 5 * time.Second
 
-// settled gives the record that confirms a suspicion, or the suspicion where none
-// comes: on a slow machine the first is written before the host's own answers are in.
+// settled gives the record that confirms a suspicion and offers a fix, or the first one
+// where none comes: on a slow machine that is written before the host's own answers are
+// in.
 func (r *run) settled(ctx context.Context, found telling) telling {
-	if found.doc.Trapbpf.Status != finding.Suspected {
+	settled := func(t telling) bool {
+		return t.doc.Trapbpf.Status == finding.Confirmed && len(t.doc.Trapbpf.Fix) > 0
+	}
+	if settled(found) {
 		return found
 	}
 	confirmed, err := r.awaitRecord(ctx, settleLimit, func(t telling) bool {
-		return t.doc.Trapbpf.Finding.ID == found.doc.Trapbpf.Finding.ID && t.doc.Trapbpf.Status == finding.Confirmed
+		return t.doc.Trapbpf.Finding.ID == found.doc.Trapbpf.Finding.ID && settled(t)
 	})
 	if err != nil { // it stays suspected, or the run has ended: both show later
 		return found
