@@ -59,7 +59,7 @@ test: ## run every test that this machine can run (as root: privileged and lab t
 
 .PHONY: test-kernels
 test-kernels: ## run the agent on other kernels, in virtual machines (KERNELS=all for everything; needs qemu)
-	$(GO) run ./internal/vm/cmd/kernels run $(if $(KERNELS),-kernels $(KERNELS),-kernels ci -brief)
+	$(GO) run ./internal/vm/cmd/kernels run $(if $(KERNELS),-kernels $(KERNELS),-kernels ci -brief -bare)
 
 # The lab runs the built binary, image and arch only read the tree: nothing to race.
 .PHONY: race

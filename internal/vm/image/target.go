@@ -60,14 +60,14 @@ func Targets() []Target {
 var ErrTarget = errors.New("no such kernel")
 
 // Find gives the targets of a comma-separated list of names; "all" for all, "ci"
-// for the oldest, the mandatory and the newest. A series alone means amd64.
+// for the oldest and the newest. A series alone means amd64.
 func Find(list string) ([]Target, error) {
 	all := Targets()
 	switch list {
 	case "all":
 		return all, nil
 	case "ci":
-		return Find("5.10,6.1,newest")
+		return Find("5.10,newest")
 	}
 	var found []Target
 	for name := range strings.SplitSeq(list, ",") {

@@ -17,6 +17,10 @@ Made by ` + "`make test-kernels`" + ` and ` + "`go run ./internal/vm/cmd/kernels
 internal/vm/matrix/testdata; do not edit it by hand. Each column is a distribution's cloud kernel, booted under
 emulation with the same static binary that ` + "`make build`" + ` gives.
 
+The guest's clock counts its instructions, so what is found there does not hang on how busy the machine is. In brief, with the
+barer hosts, three kernels took 13 minutes of a processor; CI runs the two ends without those hosts, some 4 minutes on two cores. All
+seven kernels with everything take more than an hour.
+
 `
 
 // Render writes docs/kernels.md: the results side by side, in the order given.
