@@ -42,6 +42,8 @@ type Config struct {
 	Netns []string
 	// Quiet is the engine's quiet period; 0 means its default.
 	Quiet time.Duration
+	// Confirm allows active probes.
+	Confirm bool
 	// Rung forces hooks onto rungs.
 	Rung map[string]string
 	// Recording gets every event; nil records nothing.
@@ -68,6 +70,7 @@ type Agent struct {
 	kernel *kernel.Kernel
 	stream *stream
 	asker  *asker
+	prober *confirmer
 	watch  []host.Target
 }
 
@@ -93,6 +96,7 @@ func Open(c Config) (*Agent, error) {
 	}
 	a.kernel = opened
 	a.asker = newAsker(a)
+	a.prober = newConfirmer(a)
 	a.stream = newStream(c, engine.Out{Record: c.Record, Want: a.asker.ask})
 	return a, nil
 }
@@ -140,7 +144,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer wg.Wait()
 	facts, stopFacts := context.WithCancel(context.Background())
 	defer stopFacts()
-	for _, work := range []func(context.Context){a.asker.answer, a.asker.walk, a.tick, a.attend} {
+	for _, work := range []func(context.Context){a.asker.answer, a.asker.walk, a.prober.run, a.tick, a.attend} {
 		wg.Go(func() { work(facts) })
 	}
 	if err := a.kernel.Run(ctx, a.take); err != nil {
@@ -154,6 +158,9 @@ func (a *Agent) Run(ctx context.Context) error {
 
 // take hands an event to the stream, and tells of losses in the log.
 func (a *Agent) take(e event.Event) {
+	if own(e) {
+		return
+	}
 	a.stream.take(e)
 	if loss, ok := e.(*event.Loss); ok {
 		a.log.Warn("events lost",

@@ -41,6 +41,10 @@ func newAsker(a *Agent) *asker {
 
 // ask takes a question, unless the same one waits already.
 func (q *asker) ask(w event.Want) {
+	if w.Of == event.KindPathProbe {
+		q.agent.prober.ask(w)
+		return
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.pending[w] {

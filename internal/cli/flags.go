@@ -24,7 +24,7 @@ type watchFlags struct {
 	duration, quiet time.Duration
 	minSeverity     string
 	rung            map[string]string
-	debug           bool
+	debug, confirm  bool
 }
 
 func (f *watchFlags) addLive(c *cobra.Command) {
@@ -32,6 +32,7 @@ func (f *watchFlags) addLive(c *cobra.Command) {
 	flags.StringArrayVar(&f.netns, "netns", nil, "look only at this network namespace: `NAME|PATH|INODE` (repeatable; default all)")
 	flags.DurationVar(&f.duration, "for", 0, "stop after this `DURATION`, e.g. 30s (default: until interrupted)")
 	flags.StringToStringVar(&f.rung, "rung", nil, "force a hook onto a rung: `HOOK=RUNG`")
+	flags.BoolVar(&f.confirm, "confirm", false, "allow active probes: on suspicion of an MTU black hole, measure the path, at most once a minute a destination")
 	flags.BoolVar(&f.debug, "debug", false, "log what the agent asks the host")
 	flags.StringVar(&f.config, "config", "", "take flags that are not given from this YAML `FILE`; its keys are their names")
 	_ = flags.MarkHidden("rung")

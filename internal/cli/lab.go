@@ -74,6 +74,7 @@ type labFlags struct {
 	view               string
 	output             string
 	all, keep, relaxed bool
+	confirm            bool
 }
 
 func newLabRun(env Environment) *cobra.Command {
@@ -95,6 +96,7 @@ silent. Needs root. Exits 1 where anything was not as promised.`,
 	flags := c.Flags()
 	flags.BoolVar(&f.all, "all", false, "run every scenario")
 	flags.StringVar(&f.view, "netns-view", "", "the `ROLE` whose namespace the agent sees (default the scenario's usual one)")
+	flags.BoolVar(&f.confirm, "confirm", false, "allow the agent active probes")
 	flags.BoolVar(&f.keep, "keep", false, "leave the namespaces in place, to look around")
 	flags.BoolVar(&f.relaxed, "relaxed", false, "judge no promise of time: for emulated machines")
 	flags.StringVar(&f.output, "output", "columns", "`FORMAT` columns or json (one result a line)")
@@ -120,7 +122,7 @@ func runLab(cmd *cobra.Command, env Environment, f labFlags, args []string) erro
 	var results []lab.Result
 	for _, s := range scenarios {
 		result, err := lab.Run(cmd.Context(), lab.Options{
-			Scenario: s, View: f.view, Keep: f.keep, Relaxed: f.relaxed,
+			Scenario: s, View: f.view, Keep: f.keep, Confirm: f.confirm, Relaxed: f.relaxed,
 			Progress: labProgress(env, f.output),
 		})
 		if err != nil {

@@ -55,7 +55,7 @@ func watch(ctx context.Context, env Environment, f *watchFlags, record *recordFi
 	defer env.onHangup(ctx, func() { hungUp(env, cancel, log) })()
 	out := newOutput(env, set, cancel, log)
 	config := agent.Config{
-		Traps: set.traps, Netns: f.netns, Quiet: f.quiet, Rung: f.rung,
+		Traps: set.traps, Netns: f.netns, Quiet: f.quiet, Confirm: f.confirm, Rung: f.rung,
 		Record: out.write, Lost: out.lose, Log: log, Version: env.Version,
 	}
 	if record != nil {

@@ -53,6 +53,10 @@ type Path struct {
 	Refused *event.Refusal
 	// Facts is what the namespace believes of it, nil until asked.
 	Facts *event.Path
+	// Probe is what the newest active probe of it found, nil where there was none.
+	Probe *event.PathProbe
+	// Probing is when one was begun that has not ended, else 0.
+	Probing event.Time
 	// Stalls are its connections whose first segment times out, oldest first.
 	Stalls *Table[Tuple, *Stall]
 
@@ -133,7 +137,18 @@ func (p *Paths) Take(e event.Event) {
 	case *event.Path:
 		kept := *e
 		p.path(PathKey{e.Netns, e.Peer}, e.From).Facts = &kept
+	case *event.PathProbe:
+		p.path(PathKey{e.Netns, e.Peer}, e.From).takeProbe(e)
 	}
+}
+
+func (p *Path) takeProbe(e *event.PathProbe) {
+	if e.UnderWay {
+		p.Probing = e.Time
+		return
+	}
+	kept := *e
+	p.Probe, p.Probing = &kept, 0
 }
 
 func (p *Paths) path(key PathKey, local netip.Addr) *Path {

@@ -51,15 +51,19 @@ type agent struct {
 	err      error // how the process ended
 }
 
-// startAgent runs the binary, confined to some namespaces. It is killed if this
+// startAgent runs the binary, confined to some namespaces, with active probes where
+// confirm is true. It is killed if this
 // process dies; otherwise the caller stops it. Its process group is its own, so
 // that Ctrl-C reaches the lab alone, which then stops the agent in order.
-func startAgent(binary string, netns ...string) (*agent, error) {
+func startAgent(binary string, confirm bool, netns ...string) (*agent, error) {
 	args := []string{"watch", "--output", "json"}
 	for _, name := range netns {
 		args = append(args, "--netns", name)
 	}
 	args = append(args, "--quiet-period", quietPeriod.String())
+	if confirm {
+		args = append(args, "--confirm")
+	}
 	a := &agent{
 		cmd:      exec.Command(binary, args...),
 		watching: make(chan struct{}), exited: make(chan struct{}), changed: make(chan struct{}),

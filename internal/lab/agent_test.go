@@ -28,7 +28,7 @@ func pretender(t *testing.T, script string) *agent {
 	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+script), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	a, err := startAgent(path, "tb-x")
+	a, err := startAgent(path, false, "tb-x")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -115,7 +115,7 @@ func TestAgentOutlivesTheNamespaceItWatches(t *testing.T) {
 	if n.err != nil {
 		t.Fatal(n.err)
 	}
-	a, err := startAgent(binary, d.client.name)
+	a, err := startAgent(binary, false, d.client.name)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,6 +26,8 @@ type Options struct {
 	Progress func(Event)
 	// Keep leaves the namespaces in place, for a look around.
 	Keep bool
+	// Confirm allows the agent active probes.
+	Confirm bool
 	// Relaxed is for machines that are emulated: no promise of time is judged, and
 	// every deadline is five times as long.
 	Relaxed bool
@@ -137,7 +139,7 @@ func (r *run) prepare() error {
 
 // watch has the agent look on while the traffic runs.
 func (r *run) watch(ctx context.Context, netns []string) (err error) {
-	if r.agent, err = startAgent(r.Binary, netns...); err != nil {
+	if r.agent, err = startAgent(r.Binary, r.Confirm, netns...); err != nil {
 		return err
 	}
 	defer r.stopAgent()

@@ -147,7 +147,7 @@ func (s *Service) agentConfig() agent.Config {
 		traps = append(traps, finding.Trap(word))
 	}
 	return agent.Config{
-		Traps: traps, Netns: s.config.Netns, Quiet: s.config.QuietPeriod, Rung: s.options.Rung,
+		Traps: traps, Netns: s.config.Netns, Quiet: s.config.QuietPeriod, Confirm: s.config.Confirm, Rung: s.options.Rung,
 		Record: s.record, Ready: s.manager.ready, Alive: s.manager.alive,
 		Log: s.log, Version: s.options.Version,
 	}

@@ -36,11 +36,14 @@ func LeastMTU(peer netip.Addr) uint32 {
 	return leastIPv4
 }
 
-// SafeMTU is an MTU that a path surely carries: the one that a router told, else one
+// SafeMTU is an MTU that a path surely carries: one that was measured, else the one that a router told, else one
 // known to have got through, else 1280, which all tunnels of the real world carry
 // since IPv6 needs it.
 func SafeMTU(p *flow.Path) uint32 {
 	lost := Lost(p)
+	if probe := Measured(p); probe != nil && probe.Passed >= LeastMTU(p.Key.Peer) {
+		return probe.Passed
+	}
 	if told := p.Told.MTU; told >= LeastMTU(p.Key.Peer) && (lost == 0 || told < lost) && sensible(&p.Told) {
 		return told
 	}
@@ -72,7 +75,7 @@ func Lost(p *flow.Path) uint32 {
 }
 
 // PathMTU fills in what a finding tells of sizes. The path's own MTU is told only
-// where a router named it.
+// where it was measured or a router named it.
 func PathMTU(p *flow.Path) *finding.MTU {
 	m := &finding.MTU{SmallestLost: Lost(p), Told: p.Told.MTU}
 	if m.SmallestLost == 0 && p.Told.Inner.Length > p.Told.MTU {
@@ -92,6 +95,9 @@ func PathMTU(p *flow.Path) *finding.MTU {
 	}
 	if p.Facts != nil {
 		m.Interface, m.Route = p.Facts.Link.MTU, p.Facts.Route.MTU
+	}
+	if probe := Measured(p); probe != nil {
+		m.Path, m.LargestPassed, m.SmallestLost = probe.Passed, probe.Passed, probe.Lost
 	}
 	return m
 }

@@ -10,12 +10,16 @@ import "net/netip"
 // a replay need not ask.
 type Want struct {
 	// Of is the kind of the answer: KindRouting, KindRouteBack, KindPortSettings,
-	// KindPortUse, KindProcess, KindNamespace, KindPath, KindConnections or KindFirewall.
+	// KindPortUse, KindProcess, KindNamespace, KindPath, KindConnections, KindFirewall or
+	// KindPathProbe, which is answered only where active probes are allowed.
 	Of    Kind
 	Netns Netns
-	// To and From are the question of RouteBack, Path and Firewall; To is the peer of
+	// To and From are the question of RouteBack, Path, Firewall and PathProbe; To is the peer of
 	// Connections.
 	To, From netip.Addr
+	// Port is a TCP port of To that something is known to listen on, for PathProbe; 0
+	// for none.
+	Port uint16
 	// PID is Process's question, and Resolver's.
 	PID uint32
 	// Cgroup is the control group in which the process was seen, which outlives it.

@@ -107,7 +107,7 @@ func every() []event.Event {
 		&event.Tick{}, &event.Drop{}, &event.PortFailure{}, &event.PortPressure{},
 		&event.PortUse{}, &event.PortSettings{}, &event.Routing{}, &event.RouteBack{},
 		&event.Process{}, &event.Namespace{}, &event.Host{}, &event.Hook{}, &event.Loss{},
-		&event.Retransmit{}, &event.Connections{}, &event.TooBig{}, &event.Refusal{}, &event.Path{},
+		&event.Retransmit{}, &event.Connections{}, &event.TooBig{}, &event.Refusal{}, &event.Path{}, &event.PathProbe{},
 		&event.DNSQuery{}, &event.DNSAnswer{}, &event.Dial{}, &event.Resolver{}, &event.Kept{},
 		&event.Firewall{},
 	}

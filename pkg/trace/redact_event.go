@@ -43,6 +43,8 @@ func (r *Redactor) event(e event.Event) event.Event {
 		return r.path(*e)
 	case *event.Firewall:
 		return r.firewall(*e)
+	case *event.PathProbe:
+		return r.probe(*e)
 	default:
 		return r.owned(e)
 	}
@@ -98,6 +100,12 @@ func (r *Redactor) pod(p event.Pod) event.Pod {
 		UID: r.name("pod", p.UID), Namespace: r.name("namespace", p.Namespace),
 		Name: r.name("pod", p.Name), Container: r.name("container", p.Container),
 	}
+}
+
+func (r *Redactor) probe(e event.PathProbe) event.Event {
+	e.Peer, e.From, e.ToldBy = r.addr(e.Peer), r.addr(e.From), r.addr(e.ToldBy)
+	e.LastHopAddr, e.NextHopAddr = r.addr(e.LastHopAddr), r.addr(e.NextHopAddr)
+	return &e
 }
 
 func (r *Redactor) named(e event.Event) event.Event {

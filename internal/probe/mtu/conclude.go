@@ -79,9 +79,14 @@ func (s *search) into(r *Result) {
 // which router.
 func (m *measurement) lookBehind(l *line, s *search, r *Result) error {
 	if l.method() == Echo {
-		moved, err := m.oneWay(s, r)
-		if moved || err != nil {
-			return err
+		for _, method := range []Method{UDP, TCP} {
+			asked, err := m.oneWay(method, s, r)
+			if err != nil || r.Method == method {
+				return err
+			}
+			if asked {
+				break
+			}
 		}
 	}
 	var err error
@@ -89,12 +94,15 @@ func (m *measurement) lookBehind(l *line, s *search, r *Result) error {
 	return err
 }
 
-// oneWay asks again by UDP, whose answers are small: what an echo loses may have
-// arrived, and its answer, as large, got lost. True where it did: the result is then
-// that of the way there.
-func (m *measurement) oneWay(echoed *search, r *Result) (bool, error) {
-	l, err := m.begin(UDP)
-	if errors.Is(err, ErrUnreachable) || errors.Is(err, errSpent) {
+// oneWay asks again by a method whose answers are small: what an echo loses may have
+// arrived, and its answer, as large, got lost; or somebody drops large echoes only. Where
+// that is so the result becomes that of this method. False where it has no answers.
+func (m *measurement) oneWay(method Method, echoed *search, r *Result) (bool, error) {
+	if method == TCP && m.options.Port == 0 {
+		return false, nil
+	}
+	l, err := m.begin(method)
+	if errors.Is(err, ErrUnreachable) || errors.Is(err, errClosed) || errors.Is(err, errSpent) {
 		return false, nil
 	}
 	if err != nil {
@@ -103,7 +111,7 @@ func (m *measurement) oneWay(echoed *search, r *Result) (bool, error) {
 	defer l.shut()
 	ends, err := l.try(r.Lost, r.Lost)
 	if errors.Is(err, errSpent) || err == nil && ends[0].what != arrived && ends[1].what != arrived {
-		return false, nil
+		return true, nil
 	}
 	if err != nil {
 		return false, err
@@ -113,9 +121,9 @@ func (m *measurement) oneWay(echoed *search, r *Result) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	r.Method, r.Exact, r.Lost, r.Returned = UDP, exact, 0, echoed.low
+	r.Method, r.Exact, r.Lost, r.Returned = method, exact, 0, echoed.low
 	s.into(r)
-	r.Notes = append(r.Notes, fmt.Sprintf("echo requests of more than %d bytes arrive and their answers, as large, get lost on the way back", r.Returned))
+	r.Notes = append(r.Notes, fmt.Sprintf("larger packets arrive by %s, but echoes of more than %d bytes are not answered: they are filtered, or lost on the way back", method, r.Returned))
 	if r.Verdict == Silent && exact {
 		r.LastHop, r.NextHop, err = walk(l, MinSize, r.Lost)
 	}

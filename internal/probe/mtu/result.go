@@ -50,8 +50,8 @@ type Result struct {
 	// LastHop is the last router that is seen to get packets of the size Lost, NextHop
 	// the next one known, where those packets vanish in silence.
 	LastHop, NextHop Hop
-	// Returned is the largest size that came back, where larger ones arrive but their
-	// answers, as large, do not; else 0.
+	// Returned is the largest echo that was answered, where larger packets arrive but
+	// echoes as large have no answer; else 0.
 	Returned int
 	Packets  int
 	Took     time.Duration

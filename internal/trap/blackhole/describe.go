@@ -53,14 +53,14 @@ func (g *group) describePath(path *flow.Path, facts *flow.Facts, f *finding.Find
 	}
 	f.Evidence = append(f.Evidence, trap.Sizes(f.MTU))
 	f.Evidence = append(f.Evidence, trap.Stuck(path, trap.Clock(facts))...)
-	g.weighSender(path, f)
+	g.weighSender(path, facts, f)
 	f.Evidence = append(f.Evidence, "no ICMP \"too big\" about "+g.key.Peer.String()+" came in")
 	f.Evidence = append(f.Evidence, trap.Believed(path)...)
 }
 
 // weighSender adds up what speaks for a black hole, by the connection that shows it
 // best.
-func (g *group) weighSender(path *flow.Path, f *finding.Finding) {
+func (g *group) weighSender(path *flow.Path, facts *flow.Facts, f *finding.Finding) {
 	var best *flow.Stall
 	for s := range path.Stalls.All {
 		if best == nil || s.Last.Timeouts >= best.Last.Timeouts {
@@ -80,9 +80,10 @@ func (g *group) weighSender(path *flow.Path, f *finding.Finding) {
 	if proof := smallPass(path, best); proof != "" {
 		c.Add(40, "small packets pass meanwhile: %s", proof)
 		f.Evidence = append(f.Evidence, proof)
-	} else {
+	} else if probe := trap.Probed(path); probe == nil || !loses(probe, best) {
 		f.Against = append(f.Against, "a peer that went down just then would look the same: nothing small has been seen to pass since")
 	}
+	weighProbe(path, best, facts, f, &c)
 	if path.Facts != nil && path.Facts.UnreachableIn == 0 {
 		c.Add(5, "this namespace has not received a single ICMP \"destination unreachable\" or \"packet too big\"")
 	}
@@ -145,7 +146,9 @@ func (g *group) describeOverlay(path *flow.Path, facts *flow.Facts, f *finding.F
 	tunnel, under := g.overlay.Link, g.overlay.Under
 	fits := under.MTU - tunnel.Overhead
 	f.Message = fmt.Sprintf("The MTU of %s is too large for what is under it", tunnel.Name)
-	f.MTU.Path = fits
+	if trap.Measured(path) == nil {
+		f.MTU.Path = fits
+	}
 	f.Evidence = append(f.Evidence, fmt.Sprintf("%s (%s) has MTU %d and adds %d bytes, %s under it takes %d: what fits is %d",
 		tunnel.Name, tunnel.Type, tunnel.MTU, tunnel.Overhead, under.Name, under.MTU, fits))
 }

@@ -15,6 +15,10 @@
 // of smaller segments, new data from the peer, another connection's handshake or
 // progress. Without it a peer that died would look the same.
 //
+// Where active probes are allowed, one is asked for on suspicion. It confirms where it
+// measured that the path loses the size in question in silence and carries a smaller
+// one; where it got that size through, nothing else confirms any more.
+//
 // Linux's own detector (tcp_mtu_probing=1) asks nothing about sizes and so is no
 // model: any three time-outs make it shrink the MSS.
 //
@@ -96,6 +100,11 @@ func (d *Detector) Observe(e event.Event, desk trap.Desk) {
 		d.observeConnections(e, desk)
 	case *event.Path:
 		if g, ok := d.groups.Get(flow.PathKey{Netns: e.Netns, Peer: e.Peer}); ok {
+			g.judge(e.Time, desk)
+		}
+	case *event.PathProbe:
+		if g, ok := d.groups.Get(flow.PathKey{Netns: e.Netns, Peer: e.Peer}); ok {
+			g.probe = !e.UnderWay
 			g.judge(e.Time, desk)
 		}
 	case *event.Drop:

@@ -20,6 +20,9 @@ type group struct {
 	unseen uint64
 	asked  event.Time // facts
 	swept  event.Time
+	probed event.Time // an active probe was wanted
+	probe  bool       // one has ended, or takes too long, and was not yet judged
+	held   bool       // a confirmation waits for one
 	began  event.Time // of the trouble at hand
 	told   trap.Key   // the finding that is open, zero if none is
 	lost   uint32     // the smallest size of packets that did not come in, 0 if none is known
@@ -110,7 +113,7 @@ const (
 func (g *group) judge(now event.Time, desk trap.Desk) {
 	facts := desk.Facts()
 	path := facts.Paths.Path(g.key)
-	if g.unseen == 0 || path == nil {
+	if path == nil || g.unseen == 0 && !g.probe && !(g.held && !probing(path, now)) {
 		return
 	}
 	if path.Facts == nil && now.Sub(g.asked) < factsWait {
@@ -120,6 +123,7 @@ func (g *group) judge(now event.Time, desk trap.Desk) {
 	if status == "" {
 		return
 	}
+	status = g.hold(path, status, now)
 	seen := trap.Sighting{
 		Key:      trap.Key{Cause: cause, Netns: g.key.Netns, Subject: g.key.Peer.String()},
 		At:       g.last,
@@ -136,9 +140,12 @@ func (g *group) judge(now event.Time, desk trap.Desk) {
 	if cause == OverlayMismatch {
 		seen.Rank = rankOverlay
 	}
-	g.unseen = 0
+	g.unseen, g.probe = 0, false
 	g.told = seen.Key
 	desk.See(seen)
+	if cause != DropsLargeInbound {
+		g.askProbe(path, now, desk)
+	}
 	if !desk.Open(seen.Key) {
 		g.told = trap.Key{} // a rival explains it better
 	}
@@ -215,7 +222,7 @@ func (g *group) mend(now event.Time, desk trap.Desk) {
 		return
 	}
 	if reason := g.mended(path); reason != "" {
-		g.began, g.asked, g.swept = 0, 0, 0
+		g.began, g.asked, g.swept, g.probed = 0, 0, 0, 0
 		desk.Mend(g.told, now, reason)
 	}
 }

@@ -21,8 +21,29 @@ const (
 	relapseTimeouts = 5
 )
 
-// sender judges a connection whose segment times out.
+// sender judges a connection whose segment times out, with what an active probe found,
+// where there was one.
 func sender(path *flow.Path, s *flow.Stall) finding.Status {
+	status := bySigns(path, s)
+	switch probe := trap.Probed(path); {
+	case probe == nil || s.Ended != 0 || s.Last.Timeouts < suspectTimeouts || innocent(path, s):
+		return status
+	case loses(probe, s):
+		return finding.Confirmed
+	case status != "" && probe.Passed >= s.Size:
+		return finding.Suspected
+	default:
+		return status
+	}
+}
+
+// loses tells whether a probe saw packets of a stalled segment's size vanish.
+func loses(probe *event.PathProbe, s *flow.Stall) bool {
+	return probe.Exact && probe.Silent && probe.Lost != 0 && probe.Lost <= s.Size
+}
+
+// bySigns judges by what the connections themselves show.
+func bySigns(path *flow.Path, s *flow.Stall) finding.Status {
 	timeouts := s.Last.Timeouts
 	switch {
 	case s.Ended != 0 || innocent(path, s):
