@@ -94,7 +94,7 @@ func pour(ctx context.Context, conn net.Conn) float64 {
 
 // watchWith starts the agent and waits until it watches; what it gives stops it.
 func watchWith(b *testing.B, binary string, netns ...string) func() {
-	a, err := startAgent(binary, netns...)
+	a, err := startAgent(binary, false, netns...)
 	if err != nil {
 		b.Fatal(err)
 	}
