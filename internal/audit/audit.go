@@ -152,9 +152,12 @@ func (o Options) wants(t finding.Trap) bool {
 // scene is one namespace as the checks see it: facts alone.
 type scene struct {
 	*host.Survey
-	place  trap.Place
-	rules  *firewall.View
-	naming naming
+	place trap.Place
+	rules *firewall.View
+	// partial is true where some rules could not be read: what the others do is true, but
+	// that nothing is wrong cannot be said.
+	partial bool
+	naming  naming
 	// peers are the other ends of its veth devices, by index.
 	peers map[uint32]host.End
 	blind []string
@@ -171,6 +174,7 @@ func collect(ctx context.Context, o Options, sh *shared, at host.Target) (*scene
 		rules, err := firewall.Inspect()
 		if err != nil {
 			s.blind = append(s.blind, "firewall rules: "+err.Error())
+			s.partial = true
 		}
 		s.rules = rules
 		return nil
