@@ -58,13 +58,13 @@ func (s street) pour() job {
 		if err != nil {
 			return err
 		}
-		defer victim.Close()
+		defer func() { _ = victim.Close() }()
 		go func() { _, _ = io.Copy(io.Discard, victim) }() // until it is closed
 		peer, err := s.listenAt(s.world, netip.AddrPortFrom(netip.MustParseAddr(streetSecond), dnsPort))
 		if err != nil {
 			return err
 		}
-		defer peer.Close()
+		defer func() { _ = peer.Close() }()
 		const interval = 5 * time.Millisecond
 		malicious := newMalice()
 		tick := time.NewTicker(interval)

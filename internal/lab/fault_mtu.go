@@ -91,7 +91,7 @@ func (w way) upload(n *network) stage {
 
 // judgeSizes holds the bounds of the path's MTU that a finding tells against the
 // truth.
-func judgeSizes(truth uint32) func(reading, *Result) []string {
+func judgeSizes(truth uint32) func(reading, *Result) []string { //nolint:unparam // reads as what it is where it is called
 	return func(_ reading, s *Result) []string {
 		told := s.sure.Trapbpf.MTU
 		if told == nil {

@@ -84,7 +84,7 @@ func (w way) six() bool { return w.serverAddr.Is6() }
 
 // narrow has less fit between router and server than the server knows: it would
 // otherwise tell its clients so in the handshake (MSS).
-func (w way) narrow(n *network, mtu int) { n.mtu(w.far, mtu) }
+func (w way) narrow(n *network, mtu int) { n.mtu(w.far, mtu) } //nolint:unparam // reads as what it is where it is called
 
 // even has the server's end of the narrow link as small as the router's, as it is where
 // all is in order, and the server tell its clients all the same that it takes 1500: so

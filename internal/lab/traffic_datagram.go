@@ -36,7 +36,7 @@ func (n *network) echo(s *space, at netip.AddrPort) job {
 		for {
 			_, from, err := server.ReadFrom(buffer[:])
 			if err != nil {
-				return nil //nolint:nilerr // closed: the run is over
+				return nil // closed: the run is over
 			}
 			_, _ = server.WriteTo(buffer[:smallSize], from) // the client asks again
 		}

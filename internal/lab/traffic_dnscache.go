@@ -26,7 +26,7 @@ type kept struct {
 }
 
 // newCache makes a resolver in a namespace that asks the server at an address.
-func newCache(s *space, upstream string) *cache {
+func newCache(s *space, upstream string) *cache { //nolint:unparam // reads as what it is where it is called
 	return &cache{space: s, upstream: stubOf(upstream), kept: map[dnsmessage.Question]kept{}}
 }
 
