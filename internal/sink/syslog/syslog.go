@@ -115,7 +115,7 @@ func (r *Remote) Send(ctx context.Context, entries []sink.Entry) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer conn.Close() //nolint:errcheck // what matters was confirmed before
+	defer conn.Close() // what matters was confirmed before
 	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
 	if err := conn.SetDeadline(time.Now().Add(sendWithin)); err != nil {
 		return 0, err

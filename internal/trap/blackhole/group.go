@@ -113,7 +113,7 @@ const (
 func (g *group) judge(now event.Time, desk trap.Desk) {
 	facts := desk.Facts()
 	path := facts.Paths.Path(g.key)
-	if path == nil || g.unseen == 0 && !g.probe && !(g.held && !probing(path, now)) {
+	if path == nil || g.unseen == 0 && !g.probe && (!g.held || probing(path, now)) {
 		return
 	}
 	if path.Facts == nil && now.Sub(g.asked) < factsWait {
