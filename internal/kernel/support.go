@@ -10,7 +10,6 @@ import (
 	"os"
 	"strings"
 
-	"github.com/cilium/ebpf/features"
 	"golang.org/x/sys/unix"
 )
 
@@ -28,11 +27,22 @@ const kernelTypes = "/sys/kernel/btf/vmlinux"
 
 func supported() error {
 	_, types := os.Stat(kernelTypes)
-	version, err := features.LinuxVersionCode()
-	if err != nil {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
 		return fmt.Errorf("read the kernel's version: %w", err)
 	}
-	return fit(version, types)
+	return fit(versionOf(unix.ByteSliceToString(u.Release[:])), types)
+}
+
+// versionOf gives the version code of a release such as 6.1.0-50-amd64. One that
+// cannot be read is taken for new: loading will tell. The release needs no /proc, which
+// a container may lack.
+func versionOf(release string) uint32 {
+	var major, minor uint32
+	if _, err := fmt.Sscanf(release, "%d.%d", &major, &minor); err != nil {
+		return oldest
+	}
+	return major<<16 | min(minor, 255)<<8
 }
 
 // fit judges a kernel by its version code and by what looking for its types gave.

@@ -95,3 +95,14 @@ func TestClockRunsForwardFromBoot(t *testing.T) {
 		t.Errorf("clock shows %d s, the kernel is up for %d s", seconds, uptime.Uptime)
 	}
 }
+
+func TestReleasesAreReadAsVersions(t *testing.T) {
+	for release, want := range map[string]uint32{
+		"6.1.0-50-cloud-amd64": 6<<16 | 1<<8, "5.10.0": 5<<16 | 10<<8, "5.4.0-200-generic": 5<<16 | 4<<8,
+		"6.18-rc1": 6<<16 | 18<<8, "strange": oldest,
+	} {
+		if got := versionOf(release); got != want {
+			t.Errorf("%s is %#x, want %#x", release, got, want)
+		}
+	}
+}
