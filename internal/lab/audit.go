@@ -84,6 +84,9 @@ func (r *run) judgeAudit(lines []audited) {
 				r.result.Audit = detail.Check.Level
 			}
 			r.tell("audit: %s", what)
+		case detail.Check.Level == "risk" && detail.Cause == r.Scenario.Risk:
+			r.result.Audit = detail.Check.Level
+			r.tell("audit: %s", what)
 		case r.Scenario.Twin() || detail.Check.Level == "fault":
 			r.result.Audit = auditFalse
 			r.result.problem("the audit tells what is not there: %s", what)

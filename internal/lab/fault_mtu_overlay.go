@@ -37,6 +37,7 @@ func mtuOverlay() []Scenario {
 	fits.build = overlayOf(wideMTU - vxlanOverhead)
 	heals.Name = "mtu-overlay-heals"
 	heals.Summary = "a VXLAN of 1500 bytes on a network of 1500: the kernel itself tells what fits"
+	heals.Risk = causeOverlay // on another network, or for UDP, it would not heal
 	heals.build = overlayOf(wideMTU)
 	return []Scenario{fault, fits, heals}
 }

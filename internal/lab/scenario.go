@@ -26,6 +26,9 @@ type Scenario struct {
 	Also []finding.Cause
 	// TwinOf names the fault that a twin is told from.
 	TwinOf string
+	// Risk is what an audit may call a risk although the traffic works; empty for
+	// nothing.
+	Risk finding.Cause
 	// Views are the roles of the namespaces that the agent may be confined to, the
 	// usual one first, or viewAll.
 	Views []string
