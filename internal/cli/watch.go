@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/trapbpf/trapbpf/internal/agent"
+	"github.com/trapbpf/trapbpf/pkg/finding"
 	"github.com/trapbpf/trapbpf/pkg/trace"
 )
 
@@ -54,9 +55,11 @@ func watch(ctx context.Context, env Environment, f *watchFlags, record *recordFi
 	defer cancel()
 	defer env.onHangup(ctx, func() { hungUp(env, cancel, log) })()
 	out := newOutput(env, set, cancel, log)
+	keeper := newWatchKeeper(env, log)
+	defer keeper.close()
 	config := agent.Config{
 		Traps: set.traps, Netns: f.netns, Quiet: f.quiet, Confirm: f.confirm, Rung: f.rung,
-		Record: out.write, Lost: out.lose, Log: log, Version: env.Version,
+		Record: func(r *finding.Record) { keeper.write(r); out.write(r) }, Lost: out.lose, Log: log, Version: env.Version,
 	}
 	if record != nil {
 		config.Recording = record.writer
