@@ -29,7 +29,7 @@ func TestAppliedFixIsTakenBackAndAChangedHostRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // the folder goes away
+	defer l.Close() // the folder goes away
 	closed := *r
 	closed.Action = finding.Closed // what the agent sees of the fix
 	if err := l.Write(&closed); err != nil {

@@ -77,7 +77,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 func start(t *testing.T, protocol string) (*receiver, *Remote) {
 	t.Helper()
 	r := &receiver{answer: &collector.ExportLogsServiceResponse{}}
-	endpoint := ""
+	var endpoint string
 	if protocol == "grpc" {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -57,7 +58,7 @@ func counted(r io.Reader) ([]string, error) {
 	in := bufio.NewReader(r)
 	for {
 		digits, err := in.ReadString(' ')
-		if err == io.EOF && digits == "" {
+		if errors.Is(err, io.EOF) && digits == "" {
 			return messages, nil
 		}
 		if err != nil {
