@@ -36,6 +36,7 @@ func mirrors() map[string]reflect.Type {
 		"tb_walk_key":     reflect.TypeFor[WalkKey](),
 		"tb_walk_row":     reflect.TypeFor[WalkRow](),
 		"tb_walk":         reflect.TypeFor[Walk](),
+		"tb_place":        reflect.TypeFor[Place](),
 	}
 }
 
