@@ -110,7 +110,7 @@ func (s *scene) fixStrict(d *host.Device, r *Result) {
 		"spoofed sources that have a route are no longer dropped on "+d.Name))
 	r.Undo = append(r.Undo, s.place.Do(finding.Sysctl{Key: key, Value: strconv.Itoa(d.RPFilter)}, "as it was", ""))
 	r.Persistent = append(r.Persistent, s.place.Keep("rp-filter", op)...)
-	gateway, own := s.gatewayBy(d.Name), firstIPv4(d.Prefixes)
+	gateway, own := s.gatewayBy(d.Name), host.FirstIPv4(d.Prefixes)
 	if !gateway.IsValid() || !own.IsValid() {
 		return
 	}
@@ -133,15 +133,6 @@ func (s *scene) gatewayBy(iface string) netip.Addr {
 	for _, r := range s.Routes.Defaults {
 		if r.Iface == iface && r.Gateway.Is4() {
 			return r.Gateway
-		}
-	}
-	return netip.Addr{}
-}
-
-func firstIPv4(prefixes []netip.Prefix) netip.Addr {
-	for _, p := range prefixes {
-		if p.Addr().Is4() {
-			return p.Addr()
 		}
 	}
 	return netip.Addr{}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/trapbpf/trapbpf/internal/nearest"
 	"github.com/trapbpf/trapbpf/internal/trap/all"
 )
 
@@ -46,7 +47,7 @@ func pageOf(topic string) (string, error) {
 			return section, nil
 		}
 	}
-	return "", usagef("no page for %q%s", topic, meant(topic, topics(), "there are "+strings.Join(trapNames(), ", ")))
+	return "", usagef("no page for %q%s", topic, nearest.Hint(topic, topics(), "there are "+strings.Join(trapNames(), ", ")))
 }
 
 // sectionOf gives the part of a page under the heading `## TOPIC`, "" where there

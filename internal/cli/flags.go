@@ -5,13 +5,14 @@ package cli
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/trapbpf/trapbpf/internal/config"
 	"github.com/trapbpf/trapbpf/internal/engine"
+	"github.com/trapbpf/trapbpf/internal/nearest"
 	"github.com/trapbpf/trapbpf/internal/trap/all"
 	"github.com/trapbpf/trapbpf/pkg/finding"
 )
@@ -49,14 +50,12 @@ func (f *watchFlags) addOutput(c *cobra.Command) {
 	_ = c.RegisterFlagCompletionFunc("trap", cobra.FixedCompletions(trapNames(), cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats(), cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("color", cobra.FixedCompletions(colorChoices(), cobra.ShellCompDirectiveNoFileComp))
-	_ = c.RegisterFlagCompletionFunc("min-severity", cobra.FixedCompletions(severityNames(), cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("min-severity", cobra.FixedCompletions(config.Severities(), cobra.ShellCompDirectiveNoFileComp))
 }
 
 func formats() []string { return []string{"columns", "json", "ocsf", "cef"} }
 
 func colorChoices() []string { return []string{"auto", "always", "never"} }
-
-func severityNames() []string { return []string{"low", "medium", "high", "critical"} }
 
 // trapNames lists the traps that this build knows.
 func trapNames() []string {
@@ -72,22 +71,11 @@ func parseTraps(words []string) ([]finding.Trap, error) {
 	var traps []finding.Trap
 	for _, word := range words {
 		if !slices.Contains(trapNames(), word) {
-			return nil, usagef("unknown trap %q%s", word, meant(word, trapNames(), "there are "+strings.Join(trapNames(), ", ")))
+			return nil, usagef("unknown trap %q%s", word, nearest.Hint(word, trapNames(), "there are "+strings.Join(trapNames(), ", ")))
 		}
 		traps = append(traps, finding.Trap(word))
 	}
 	return traps, nil
-}
-
-// parseSeverity takes a word or one of the contract's numbers.
-func parseSeverity(word string) (finding.Severity, error) {
-	numbers := []finding.Severity{finding.Low, finding.Medium, finding.High, finding.Critical}
-	for i, name := range severityNames() {
-		if word == name || word == strconv.Itoa(int(numbers[i])) {
-			return numbers[i], nil
-		}
-	}
-	return 0, usagef("unknown severity %q%s", word, meant(word, severityNames(), "give low, medium, high or critical"))
 }
 
 // parseChoice checks a flag that takes one of a few words.
@@ -95,5 +83,5 @@ func parseChoice(flag, word string, known []string) error {
 	if slices.Contains(known, word) {
 		return nil
 	}
-	return usagef("unknown --%s %q%s", flag, word, meant(word, known, "give "+strings.Join(known, ", ")))
+	return usagef("unknown --%s %q%s", flag, word, nearest.Hint(word, known, "give "+strings.Join(known, ", ")))
 }

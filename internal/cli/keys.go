@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/trapbpf/trapbpf/internal/config"
+	"github.com/trapbpf/trapbpf/internal/nearest"
 )
 
 // maxConfig bounds a configuration file: a longer one is something else.
@@ -67,7 +68,7 @@ func applyKeys(c *cobra.Command, path string, mapping *yaml.Node) error {
 		}
 		if f == nil || !inConfig(key.Value) {
 			return usagef("%s:%d: unknown key %q%s", path, key.Line, key.Value,
-				meant(key.Value, configKeys(c), "see `"+c.CommandPath()+" --help` for the names"))
+				nearest.Hint(key.Value, configKeys(c), "see `"+c.CommandPath()+" --help` for the names"))
 		}
 		if f.Changed {
 			continue // the command line is stronger

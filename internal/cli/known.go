@@ -15,7 +15,7 @@ import (
 	"github.com/trapbpf/trapbpf/internal/config"
 	"github.com/trapbpf/trapbpf/internal/kernel"
 	"github.com/trapbpf/trapbpf/internal/ledger"
-	"github.com/trapbpf/trapbpf/internal/service"
+	"github.com/trapbpf/trapbpf/internal/nearest"
 	"github.com/trapbpf/trapbpf/pkg/finding"
 )
 
@@ -29,7 +29,7 @@ type ledgers struct {
 // others' findings.
 func (l ledgers) read() ([]ledger.Findings, error) {
 	all, damage := ledger.ReadFolder(l.watch)
-	one, err := ledger.Read(filepath.Join(l.state, service.LedgerName))
+	one, err := ledger.Read(filepath.Join(l.state, ledger.ServiceName))
 	switch {
 	case errors.Is(err, os.ErrNotExist): // no service ran here
 	case err != nil:
@@ -75,7 +75,7 @@ func (l ledgers) find(id string) (*finding.Record, error) {
 	case len(fits) == 0 && damage != nil:
 		return nil, damage
 	case len(fits) == 0:
-		return nil, usagef("no finding %q%s", id, meant(id, ids, "see `trapbpf findings --all`"))
+		return nil, usagef("no finding %q%s", id, nearest.Hint(id, ids, "see `trapbpf findings --all`"))
 	}
 	for _, r := range fits {
 		return r, nil

@@ -84,7 +84,7 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 	for _, c := range cmd.Commands() {
 		names = append(names, c.Name())
 	}
-	return usagef("unknown command %q%s", args[0], meant(args[0], names, "see `"+cmd.CommandPath()+" --help`"))
+	return usagef("unknown command %q%s", args[0], nearest.Hint(args[0], names, "see `"+cmd.CommandPath()+" --help`"))
 }
 
 // refuseStrangers makes wrong arguments a usage error, with the command's help.
@@ -111,13 +111,5 @@ func flagError(cmd *cobra.Command, err error) error {
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
 	word := "--" + unknown.GetSpecifiedName()
-	return usagef("unknown flag %q%s", word, meant(word, names, "see `"+cmd.CommandPath()+" --help`"))
-}
-
-// meant ends an error about a word: with the one meant, else with where to look.
-func meant(word string, known []string, otherwise string) string {
-	if near := nearest.Of(word, known); near != "" {
-		return fmt.Sprintf(": did you mean %q?", near)
-	}
-	return ": " + otherwise
+	return usagef("unknown flag %q%s", word, nearest.Hint(word, names, "see `"+cmd.CommandPath()+" --help`"))
 }

@@ -6,6 +6,7 @@ package cli
 import (
 	"runtime"
 
+	"github.com/trapbpf/trapbpf/internal/config"
 	"github.com/trapbpf/trapbpf/pkg/finding"
 )
 
@@ -24,8 +25,8 @@ func (f *watchFlags) parse(env Environment) (settings, error) {
 	if s.traps, err = parseTraps(f.traps); err != nil {
 		return s, err
 	}
-	if s.severity, err = parseSeverity(f.minSeverity); err != nil {
-		return s, err
+	if s.severity, err = config.ParseSeverity(f.minSeverity); err != nil {
+		return s, usageError{err}
 	}
 	if f.quiet <= 0 {
 		return s, usagef("--quiet-period must be longer than nothing, e.g. 30s")

@@ -11,7 +11,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/trapbpf/trapbpf/internal/ledger"
-	"github.com/trapbpf/trapbpf/internal/service"
 	"github.com/trapbpf/trapbpf/pkg/finding"
 )
 
@@ -32,7 +31,7 @@ type watchKeeper struct {
 }
 
 func newWatchKeeper(env Environment, log *zap.Logger) *watchKeeper {
-	head := service.LedgerHead(env.Version)
+	head := ledger.HeadOf(env.Version)
 	name := fmt.Sprintf("watch-%d%s", head.PID, ledger.Extension)
 	return &watchKeeper{path: filepath.Join(watchFolder, name), head: head, log: log}
 }

@@ -12,6 +12,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/trapbpf/trapbpf/internal/nearest"
 	"github.com/trapbpf/trapbpf/internal/sink/spool"
 	"github.com/trapbpf/trapbpf/internal/trap/all"
 )
@@ -74,7 +75,7 @@ func choose(word string, known []string, path ...string) *problem {
 		return nil
 	}
 	known = slices.DeleteFunc(slices.Clone(known), func(w string) bool { return w == "" })
-	return &problem{path, fmt.Sprintf("unknown word %q%s", word, meant(word, known, "give "+strings.Join(known, ", ")))}
+	return &problem{path, fmt.Sprintf("unknown word %q%s", word, nearest.Hint(word, known, "give "+strings.Join(known, ", ")))}
 }
 
 // check holds one sink against the rules: one kind, known words, and its own.

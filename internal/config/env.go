@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/trapbpf/trapbpf/internal/nearest"
 )
 
 // prefix begins the names of the variables that configure trapbpf.
@@ -30,7 +32,7 @@ func environment(environ []string) ([]layer, error) {
 		}
 		path := paths[name]
 		if path == nil {
-			return nil, &Error{File: name, Text: "unknown variable" + meant(name, names(paths), "`trapbpf config default` lists the keys")}
+			return nil, &Error{File: name, Text: "unknown variable" + nearest.Hint(name, names(paths), "`trapbpf config default` lists the keys")}
 		}
 		l, err := variable(name, value, path)
 		if err != nil {

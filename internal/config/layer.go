@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/trapbpf/trapbpf/internal/nearest"
 )
 
 // layer is one document that says something of the configuration.
@@ -77,7 +79,7 @@ func (l layer) place(line int, text string) *Error {
 
 func reword(text string) string {
 	if m := notFound.FindStringSubmatch(text); m != nil {
-		return fmt.Sprintf("unknown key %q%s", m[1], meant(m[1], keysOf(m[2]), "`trapbpf config default` lists the keys"))
+		return fmt.Sprintf("unknown key %q%s", m[1], nearest.Hint(m[1], keysOf(m[2]), "`trapbpf config default` lists the keys"))
 	}
 	if m := wrongType.FindStringSubmatch(text); m != nil {
 		return fmt.Sprintf("expected %s, found %s", typeWord(m[3]), foundWord(m[1], m[2]))

@@ -14,22 +14,18 @@ import (
 	"github.com/trapbpf/trapbpf/pkg/finding"
 )
 
-// severities are the words for the contract's numbers.
-func severities() map[string]finding.Severity {
-	return map[string]finding.Severity{
-		"low": finding.Low, "medium": finding.Medium, "high": finding.High, "critical": finding.Critical,
-	}
-}
+// Severities are the words for the contract's numbers, from the lowest on.
+func Severities() []string { return []string{"low", "medium", "high", "critical"} }
 
 // ParseSeverity takes a word or one of the contract's numbers.
 func ParseSeverity(word string) (finding.Severity, error) {
-	for name, number := range severities() {
-		if word == name || word == strconv.Itoa(int(number)) {
-			return number, nil
+	numbers := []finding.Severity{finding.Low, finding.Medium, finding.High, finding.Critical}
+	for i, name := range Severities() {
+		if word == name || word == strconv.Itoa(int(numbers[i])) {
+			return numbers[i], nil
 		}
 	}
-	known := []string{"low", "medium", "high", "critical"}
-	return 0, fmt.Errorf("unknown severity %q%s", word, meant(word, known, "give low, medium, high or critical"))
+	return 0, fmt.Errorf("unknown severity %q%s", word, nearest.Hint(word, Severities(), "give low, medium, high or critical"))
 }
 
 // UnmarshalYAML implements yaml.Unmarshaler.
@@ -43,12 +39,4 @@ func (s *Severity) UnmarshalYAML(node *yaml.Node) error {
 	}
 	*s = Severity(parsed)
 	return nil
-}
-
-// meant ends an error about a word: with the one meant, else with what to do.
-func meant(word string, known []string, otherwise string) string {
-	if near := nearest.Of(word, known); near != "" {
-		return fmt.Sprintf(": did you mean %q?", near)
-	}
-	return ": " + otherwise
 }

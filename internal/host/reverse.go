@@ -93,19 +93,21 @@ func (s *Survey) bridged(d *Device) bool {
 // receiver is the address of this host that a packet would be for: the interface's
 // own, else any.
 func (s *Survey) receiver(d *Device) netip.Addr {
-	if own := firstIPv4(d.Prefixes); own.IsValid() {
+	if own := FirstIPv4(d.Prefixes); own.IsValid() {
 		return own
 	}
 	for i := range s.Devices {
 		other := &s.Devices[i]
-		if own := firstIPv4(other.Prefixes); own.IsValid() && other.Up && other.Type != "loopback" {
+		if own := FirstIPv4(other.Prefixes); own.IsValid() && other.Up && other.Type != "loopback" {
 			return own
 		}
 	}
 	return netip.Addr{}
 }
 
-func firstIPv4(prefixes []netip.Prefix) netip.Addr {
+// FirstIPv4 gives the first IPv4 address of some prefixes, an invalid one where there is
+// none.
+func FirstIPv4(prefixes []netip.Prefix) netip.Addr {
 	for _, p := range prefixes {
 		if p.Addr().Is4() {
 			return p.Addr()

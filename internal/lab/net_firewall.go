@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"time"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -87,23 +86,7 @@ func (w *wall) refused() (uint64, error) {
 
 // watch notes when the wall refused its first packet, to within a few milliseconds.
 func (w *wall) watch(ctx context.Context, m *meter) error {
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		n, err := w.refused()
-		if err != nil {
-			return err
-		}
-		if n > 0 {
-			m.strike()
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
+	return watchCount(ctx, m, w.refused)
 }
 
 // proof holds that the wall refused something.

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -45,6 +46,18 @@ type Head struct {
 	Version string `json:"version"`
 	// Boot is the kernel's boot id: namespaces and their findings do not outlive it.
 	Boot string `json:"boot"`
+}
+
+// ServiceName is the file that the service keeps in its state directory.
+const ServiceName = "findings.jsonl"
+
+// HeadOf says that this process keeps a ledger; version is the agent's.
+func HeadOf(version string) Head {
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		boot = nil // then every boot looks alike, and findings end by not being seen
+	}
+	return Head{PID: os.Getpid(), Version: version, Boot: strings.TrimSpace(string(boot))}
 }
 
 // line is one line of the file.

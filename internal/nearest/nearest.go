@@ -4,6 +4,8 @@
 // Package nearest finds the word that somebody probably meant.
 package nearest
 
+import "fmt"
+
 // Of gives the known word that is most like word, "" where none is alike enough
 // to be meant: more than about a third of its letters differ.
 func Of(word string, known []string) string {
@@ -14,6 +16,15 @@ func Of(word string, known []string) string {
 		}
 	}
 	return best
+}
+
+// Hint ends an error about a word: with the one that was probably meant, else with what
+// to do.
+func Hint(word string, known []string, otherwise string) string {
+	if near := Of(word, known); near != "" {
+		return fmt.Sprintf(": did you mean %q?", near)
+	}
+	return ": " + otherwise
 }
 
 // Distance counts the insertions, deletions and substitutions of bytes that turn

@@ -6,9 +6,7 @@ package service
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
-	"strings"
 
 	"go.uber.org/zap"
 
@@ -16,9 +14,6 @@ import (
 	"github.com/trapbpf/trapbpf/pkg/event"
 	"github.com/trapbpf/trapbpf/pkg/finding"
 )
-
-// LedgerName is the ledger's file in the state directory.
-const LedgerName = "findings.jsonl"
 
 // keeper writes findings to the ledger. An agent goes on without one that fails.
 type keeper struct {
@@ -29,8 +24,8 @@ type keeper struct {
 
 // openLedger takes hold of the state directory's ledger.
 func (s *Service) openLedger() (ledger.Left, error) {
-	path := filepath.Join(s.config.StateDirectory, LedgerName)
-	opened, left, err := ledger.Open(path, LedgerHead(s.options.Version))
+	path := filepath.Join(s.config.StateDirectory, ledger.ServiceName)
+	opened, left, err := ledger.Open(path, ledger.HeadOf(s.options.Version))
 	if err != nil {
 		return left, err
 	}
@@ -39,15 +34,6 @@ func (s *Service) openLedger() (ledger.Left, error) {
 	}
 	s.keeper = &keeper{ledger: opened, log: s.log}
 	return left, nil
-}
-
-// LedgerHead says who keeps a ledger: this process.
-func LedgerHead(version string) ledger.Head {
-	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		boot = nil // then every boot looks alike, and findings end by not being seen
-	}
-	return ledger.Head{PID: os.Getpid(), Version: version, Boot: strings.TrimSpace(string(boot))}
 }
 
 // write keeps a record, and tells the first time that it cannot.

@@ -95,6 +95,17 @@ func AfterOf(err error) time.Duration {
 	return 0
 }
 
+// Refused tells whether an HTTP status blames what was sent: the same will never be
+// taken. All else, a wrong password as well, is the operator's to mend.
+func Refused(status int) bool {
+	switch status {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
+		return true
+	default:
+		return false
+	}
+}
+
 // RetryAfter reads the header of that name, seconds or a date (RFC 9110, section
 // 10.2.3); 0 where it says nothing.
 func RetryAfter(word string, now time.Time) time.Duration {

@@ -157,10 +157,10 @@ func (r *Remote) request(ctx context.Context, entries []sink.Entry) (*http.Reque
 // the records wait for it.
 func fault(answer *http.Response, text []byte) error {
 	err := fmt.Errorf("answered %s%s", answer.Status, quoted(text))
-	switch answer.StatusCode {
-	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
+	switch status := answer.StatusCode; {
+	case sink.Refused(status):
 		return &sink.Refusal{Err: err}
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
 		return &sink.Later{After: sink.RetryAfter(answer.Header.Get("Retry-After"), time.Now()), Err: err}
 	default:
 		return err

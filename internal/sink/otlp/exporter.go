@@ -145,8 +145,7 @@ func (w *witness) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // fault tells what the collector will never take from what it may take later.
 func (w *witness) fault(err error) error {
-	switch w.status {
-	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
+	if sink.Refused(w.status) {
 		return &sink.Refusal{Err: err}
 	}
 	if w.after > 0 {
