@@ -6,18 +6,24 @@ package lab
 import (
 	"context"
 	"net"
+	"runtime"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/trapbpf/trapbpf/internal/kerneltest"
 )
 
 const (
-	// streamFor is how long each stream is measured, streamPairs how many pairs of
-	// them, with and without the agent, are.
-	streamFor   = 2 * time.Second
-	streamPairs = 5
+	// streamFor is how long each stream is measured, after streamWarm in which its window
+	// opens and the agent puts behind it what it loaded. Single pairs differ by several
+	// percent: streamPairs is how many pairs of them, with and without the agent, there are.
+	streamFor   = time.Second
+	streamWarm  = 500 * time.Millisecond
+	streamPairs = 15
 )
 
 // BenchmarkWatchedStream sends one TCP stream over a virtual cable at full speed, with
@@ -52,14 +58,14 @@ func streamSpeed(b *testing.B, binary string) float64 {
 		}
 	}()
 	d := buildDuo(n, 0)
-	serve := n.serve(d.server, discard, at(duoServer))
+	serve := n.serve(d.server, swallow, at(duoServer))
 	if n.err != nil {
 		b.Fatal(n.err)
 	}
 	if binary != "" {
 		defer watchWith(b, binary, d.client.name, d.server.name)()
 	}
-	ctx, cancel := context.WithTimeout(b.Context(), streamFor)
+	ctx, cancel := context.WithTimeout(b.Context(), streamWarm+streamFor)
 	defer cancel()
 	var speed float64
 	send := inside(d.client, "lab-stream", func(ctx context.Context, _ *meter) error {
@@ -69,8 +75,7 @@ func streamSpeed(b *testing.B, binary string) float64 {
 			return err
 		}
 		defer conn.Close()
-		speed = pour(ctx, conn)
-		return nil
+		return onCPU(0, func() error { return blocking(conn, func(fd int) { speed = pour(ctx, fd) }) })
 	})
 	if err := together(serve, send)(ctx, newMeter()); err != nil {
 		b.Fatal(err)
@@ -78,18 +83,63 @@ func streamSpeed(b *testing.B, binary string) float64 {
 	return speed
 }
 
-// pour writes until ctx ends and gives bytes a second.
-func pour(ctx context.Context, conn net.Conn) float64 {
+// swallow reads whatever comes, on the last processor: two ends that a scheduler moves
+// about differ by a tenth from run to run.
+func swallow(conn net.Conn) {
+	_ = onCPU(runtime.NumCPU()-1, func() error {
+		return blocking(conn, func(fd int) {
+			buffer := make([]byte, 1<<16)
+			for {
+				if n, err := syscall.Read(fd, buffer); n <= 0 || err != nil {
+					return
+				}
+			}
+		})
+	})
+}
+
+// pour writes until ctx ends and gives bytes a second, the warm-up left out.
+func pour(ctx context.Context, fd int) float64 {
 	piece := make([]byte, 1<<17)
-	begun, sent := time.Now(), 0
+	begun, sent := time.Now().Add(streamWarm), 0
 	for ctx.Err() == nil {
-		n, err := conn.Write(piece)
-		sent += n
+		n, err := syscall.Write(fd, piece)
 		if err != nil {
 			break
 		}
+		if time.Now().After(begun) {
+			sent += n
+		}
 	}
 	return float64(sent) / time.Since(begun).Seconds()
+}
+
+// onCPU runs f on a thread that stays on one processor.
+func onCPU(cpu int, f func() error) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var before, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
+		return err
+	}
+	one.Set(cpu)
+	if err := unix.SchedSetaffinity(0, &one); err != nil {
+		return err
+	}
+	defer func() { _ = unix.SchedSetaffinity(0, &before) }()
+	return f()
+}
+
+// blocking lends f the connection as a descriptor that blocks its thread: the runtime's
+// poller would wake whichever thread is free.
+func blocking(conn net.Conn, f func(fd int)) error {
+	file, err := conn.(*net.TCPConn).File()
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	f(int(file.Fd()))
+	return nil
 }
 
 // watchWith starts the agent and waits until it watches; what it gives stops it.
