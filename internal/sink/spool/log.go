@@ -20,6 +20,14 @@ type segment struct {
 	first, last uint64 // numbers of its entries
 	count       int
 	size        int64 // bytes of whole frames
+	passed      place
+}
+
+// place is where an entry ends: who asks for what comes after that entry, or a
+// later one, need not read from the start.
+type place struct {
+	order uint64
+	at    int64
 }
 
 // log is a queue of entries in segments: written at the end of the newest, read from
@@ -203,9 +211,12 @@ func (s *segment) read(after uint64, enough int) ([]stored, error) {
 		return nil, err
 	}
 	defer file.Close() // only read
-	r := bufio.NewReader(io.LimitReader(file, s.size))
+	if s.passed.order > after {
+		s.passed = place{}
+	}
+	at := s.passed.at
+	r := bufio.NewReader(io.NewSectionReader(file, at, s.size-at))
 	var found []stored
-	var at int64
 	for len(found) < enough {
 		entry, length, err := readFrame(r)
 		if errors.Is(err, io.EOF) {
@@ -218,7 +229,9 @@ func (s *segment) read(after uint64, enough int) ([]stored, error) {
 		at += length
 		if entry.order > after {
 			found = append(found, entry)
+			continue
 		}
+		s.passed = place{order: entry.order, at: at}
 	}
 	return found, nil
 }
