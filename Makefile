@@ -90,7 +90,7 @@ check-mod: ## go.mod is tidy and the modules are what go.sum says
 
 .PHONY: check-shell
 check-shell: ## shellcheck of every script
-	shellcheck .ci/run
+	shellcheck .ci/run deploy/packages/deb/p* deploy/packages/rpm/*
 
 # In a copy, so that a check changes nothing and two of them do not meet.
 .PHONY: check-generated
@@ -134,6 +134,32 @@ cover: ## run the tests with coverage; .cache/cover.html shows the lines
 	$(TEST) -coverpkg=./internal/...,./pkg/... -coverprofile=.cache/cover.out ./...
 	$(GO) tool cover -html=.cache/cover.out -o .cache/cover.html
 	$(GO) tool cover -func=.cache/cover.out | tail -n 1
+
+.PHONY: sbom
+sbom: build ## list what is in bin/trapbpf, as CycloneDX JSON beside it
+	$(TOOL) cyclonedx-gomod bin -json -std -notimestamp -noserial -version "$(VERSION)" -output $(OUT).cdx.json $(OUT)
+
+# What the packages hold besides the binary comes from a binary that runs here.
+STAGE := .cache/stage
+PACKAGES ?= bin/packages
+ARCHITECTURES ?= amd64 arm64
+# A version as Debian and rpm order it: v1.2.3 is 1.2.3, five commits later 1.2.3+5.gabc;
+# without a tag it is older than every release.
+export PACKAGE_VERSION ?= $(shell echo "$(VERSION)" | sed -E 's/^v([0-9]+[.][0-9]+[.][0-9]+)-([0-9]+)-/\1+\2./; s/^v//; t; s/^/0.0.0~/' | tr - .)
+
+.PHONY: packages
+packages: ## build the .deb and .rpm for amd64 and arm64 in bin/packages
+	rm -rf $(STAGE) && mkdir -p $(STAGE)/completion $(PACKAGES)
+	$(MAKE) build OUT=$(STAGE)/here GOARCH=
+	$(STAGE)/here config default > $(STAGE)/trapbpf.yaml
+	$(STAGE)/here man --dir $(STAGE)/man && gzip -9n $(STAGE)/man/*.8
+	for shell in bash zsh fish; do $(STAGE)/here completion $$shell > $(STAGE)/completion/$$shell; done
+	for arch in $(ARCHITECTURES); do \
+		$(MAKE) build OUT=$(STAGE)/trapbpf GOARCH=$$arch; \
+		$(TOOL) cyclonedx-gomod bin -json -std -notimestamp -noserial -version "$(VERSION)" -output $(STAGE)/sbom.cdx.json $(STAGE)/trapbpf; \
+		for kind in deb rpm; do PACKAGE_ARCH=$$arch $(TOOL) nfpm package -f deploy/packages/nfpm.yaml -p $$kind -t $(PACKAGES)/; done; \
+		cp $(STAGE)/sbom.cdx.json $(PACKAGES)/trapbpf_$$arch.cdx.json; \
+	done
 
 .PHONY: image
 image: ## build the container image (needs docker or podman)
