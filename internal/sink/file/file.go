@@ -18,7 +18,7 @@ import (
 	"github.com/trapbpf/trapbpf/pkg/finding"
 )
 
-// mode lets the owner write and a log reader's group read.
+// mode lets the owner write and a log reader's group read, whatever the umask is.
 const mode = 0o640
 
 // Options say where to write.
@@ -117,7 +117,7 @@ func (s *Sink) moved() bool {
 }
 
 func (s *Sink) open() error {
-	file, err := os.OpenFile(s.options.Path, os.O_CREATE|os.O_RDWR|os.O_APPEND, mode)
+	file, err := openOrCreate(s.options.Path)
 	if err != nil {
 		return fmt.Errorf("open file: %w", err)
 	}
@@ -128,6 +128,24 @@ func (s *Sink) open() error {
 	}
 	s.file, s.size = file, size
 	return nil
+}
+
+// openOrCreate opens a file, with mode where it makes it. The mode of one that is there is
+// somebody's choice.
+func openOrCreate(path string) (*os.File, error) {
+	const flags = os.O_RDWR | os.O_APPEND
+	file, err := os.OpenFile(path, flags|os.O_CREATE|os.O_EXCL, mode)
+	if errors.Is(err, os.ErrExist) {
+		return os.OpenFile(path, flags|os.O_CREATE, mode)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := file.Chmod(mode); err != nil {
+		_ = file.Close() // nothing was written
+		return nil, err
+	}
+	return file, nil
 }
 
 // wholeLines cuts off what a killed program or a full disk left behind of a line, and

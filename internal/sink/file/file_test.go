@@ -43,6 +43,7 @@ func textOf(t *testing.T, path string) string {
 }
 
 func TestFileIsForItsOwnerAndGroup(t *testing.T) {
+	defer unix.Umask(unix.Umask(0o077)) // as the service has it
 	path := filepath.Join(t.TempDir(), "f")
 	s := New("f", Options{Path: path}, numbers{4})
 	writeAll(t, s, 1, 2)
@@ -50,7 +51,7 @@ func TestFileIsForItsOwnerAndGroup(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	stat, err := os.Stat(path)
-	if err != nil || stat.Mode().Perm()&^mode != 0 {
+	if err != nil || stat.Mode().Perm() != mode {
 		t.Errorf("mode %v, %v", stat.Mode(), err)
 	}
 	if err := s.Close(); err != nil {
