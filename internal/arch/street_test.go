@@ -45,7 +45,7 @@ var street = []string{
 // beside are the rooms for tests and tools: they may import the whole street, and
 // only tests and each other may import them.
 var beside = []string{
-	"internal/golden", "internal/kerneltest", "internal/vm", "internal/image", "internal/deploy", "internal/tally", "internal/arch",
+	"internal/golden", "internal/kerneltest", "internal/vm", "internal/image", "internal/deploy", "internal/delivery", "internal/tally", "internal/arch",
 }
 
 // middle is where events become findings. It sees nothing but what comes down the
