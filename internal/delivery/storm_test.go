@@ -127,8 +127,10 @@ func (s *storm) missing(lines []string) int {
 func spooled(t *testing.T, to sink.Remote) *spool.Sink {
 	t.Helper()
 	s := spool.New(to, ecs.Encoder{}, spool.Options{
-		Dir:    filepath.Join(t.TempDir(), "spool"),
-		Report: func(r sink.Report) { t.Logf("sink %s: %v, recovered %v, dropped %d", r.Sink, r.Err, r.Recovered, r.Dropped) },
+		Dir: filepath.Join(t.TempDir(), "spool"),
+		Report: func(r sink.Report) {
+			t.Logf("sink %s: %v, recovered %v, dropped %d", r.Sink, r.Err, r.Recovered, r.Dropped)
+		},
 	})
 	if err := s.Start(); err != nil {
 		t.Fatal(err)
