@@ -73,4 +73,21 @@ int tb_refusal_told_raw(__u64 *ctx)
 	return tb_refused((struct sock *)ctx[0]);
 }
 
+/*
+ * What calls the tracepoint calls this first, for every socket that has no call of its
+ * own, TCP and UDP among them: before 5.14 it is the only sign. The error is set by then.
+ */
+SEC("fentry/sock_def_error_report")
+int tb_refusal_reported(__u64 *ctx)
+{
+	return tb_refused((struct sock *)ctx[0]);
+}
+
+/* The same by a breakpoint. */
+SEC("kprobe/sock_def_error_report")
+int tb_refusal_reported_probe(struct pt_regs *ctx)
+{
+	return tb_refused((struct sock *)PT_REGS_PARM1_CORE(ctx));
+}
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -16,16 +16,18 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	refusalMapEvents            = "events"
-	refusalMapLosses            = "losses"
-	refusalMapNetnsWatch        = "netns_watch"
-	refusalMapRefusalSampled    = "refusal_sampled"
-	refusalMapSeen              = "seen"
-	refusalMapTcpOwner          = "tcp_owner"
-	refusalProgTbRefusalTold    = "tb_refusal_told"
-	refusalProgTbRefusalToldRaw = "tb_refusal_told_raw"
-	refusalVarCfgNarrow         = "cfg_narrow"
-	refusalVarCfgSampleEvery    = "cfg_sample_every"
+	refusalMapEvents                  = "events"
+	refusalMapLosses                  = "losses"
+	refusalMapNetnsWatch              = "netns_watch"
+	refusalMapRefusalSampled          = "refusal_sampled"
+	refusalMapSeen                    = "seen"
+	refusalMapTcpOwner                = "tcp_owner"
+	refusalProgTbRefusalReported      = "tb_refusal_reported"
+	refusalProgTbRefusalReportedProbe = "tb_refusal_reported_probe"
+	refusalProgTbRefusalTold          = "tb_refusal_told"
+	refusalProgTbRefusalToldRaw       = "tb_refusal_told_raw"
+	refusalVarCfgNarrow               = "cfg_narrow"
+	refusalVarCfgSampleEvery          = "cfg_sample_every"
 )
 
 // loadRefusal returns the embedded CollectionSpec for refusal.
@@ -70,8 +72,10 @@ type refusalSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type refusalProgramSpecs struct {
-	TbRefusalTold    *ebpf.ProgramSpec `ebpf:"tb_refusal_told"`
-	TbRefusalToldRaw *ebpf.ProgramSpec `ebpf:"tb_refusal_told_raw"`
+	TbRefusalReported      *ebpf.ProgramSpec `ebpf:"tb_refusal_reported"`
+	TbRefusalReportedProbe *ebpf.ProgramSpec `ebpf:"tb_refusal_reported_probe"`
+	TbRefusalTold          *ebpf.ProgramSpec `ebpf:"tb_refusal_told"`
+	TbRefusalToldRaw       *ebpf.ProgramSpec `ebpf:"tb_refusal_told_raw"`
 }
 
 // refusalMapSpecs contains maps before they are loaded into the kernel.
@@ -145,12 +149,16 @@ type refusalVariables struct {
 //
 // It can be passed to loadRefusalObjects or ebpf.CollectionSpec.LoadAndAssign.
 type refusalPrograms struct {
-	TbRefusalTold    *ebpf.Program `ebpf:"tb_refusal_told"`
-	TbRefusalToldRaw *ebpf.Program `ebpf:"tb_refusal_told_raw"`
+	TbRefusalReported      *ebpf.Program `ebpf:"tb_refusal_reported"`
+	TbRefusalReportedProbe *ebpf.Program `ebpf:"tb_refusal_reported_probe"`
+	TbRefusalTold          *ebpf.Program `ebpf:"tb_refusal_told"`
+	TbRefusalToldRaw       *ebpf.Program `ebpf:"tb_refusal_told_raw"`
 }
 
 func (p *refusalPrograms) Close() error {
 	return _RefusalClose(
+		p.TbRefusalReported,
+		p.TbRefusalReportedProbe,
 		p.TbRefusalTold,
 		p.TbRefusalToldRaw,
 	)

@@ -127,10 +127,12 @@ func sizes() []Row {
 			},
 		},
 		{
-			Name: "inet_sk_error_report", Sight: SightRefusal, Object: loadRefusal, Since: "5.14",
+			Name: "inet_sk_error_report", Sight: SightRefusal, Object: loadRefusal, Since: "5.8",
 			Rungs: []Rung{
 				{RungTracepointBTF, []string{refusalProgTbRefusalTold}},
 				{RungTracepointRaw, []string{refusalProgTbRefusalToldRaw}},
+				{RungFentry, []string{refusalProgTbRefusalReported}},
+				{RungKprobe, []string{refusalProgTbRefusalReportedProbe}},
 			},
 		},
 	}

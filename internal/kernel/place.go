@@ -53,26 +53,20 @@ func places() []place {
 // locate lets places give what the kernel's own reasons do not. A reason that no place
 // can give, as symbols are hidden, stays untold.
 func (r *reasons) locate(open func() (io.ReadCloser, error)) {
-	if len(r.untold) == 0 {
+	lacking := slices.DeleteFunc(places(), func(p place) bool {
+		return !slices.ContainsFunc(r.untold, p.gives)
+	})
+	if len(lacking) == 0 {
 		return
 	}
-	n := 0
-	for _, p := range places() {
-		lacking := slices.ContainsFunc(r.untold, func(name string) bool { return p.gives(name) })
-		if !lacking {
-			continue
+	spans := findSpans(open, lacking)
+	for n, s := range spans[:min(len(spans), placeSlots)] {
+		r.places[n] = s
+	}
+	for _, p := range lacking {
+		if slices.ContainsFunc(spans, func(s wire.Place) bool { return s.What == p.what }) {
+			r.give(p)
 		}
-		spans := findSpans(open, p.functions)
-		if len(spans) == 0 {
-			continue
-		}
-		for _, s := range spans {
-			if n < placeSlots {
-				r.places[n] = wire.Place{Low: s.low, High: s.high, What: p.what}
-				n++
-			}
-		}
-		r.give(p)
 	}
 }
 
@@ -100,28 +94,30 @@ func (r *reasons) give(p place) {
 	slices.Sort(r.placed)
 }
 
-// span is a stretch of code: a function, or a part that the compiler cut off.
-type span struct{ low, high uint64 }
-
-// findSpans finds functions in the kernel's symbols, with the parts that compilers make
-// of one (".cold", ".isra.0"); none where the list is hidden. It reads the list
-// twice: 60 ms each for 122,000 lines.
-func findSpans(open func() (io.ReadCloser, error), functions []string) (spans []span) {
+// findSpans finds where the places' functions lie in the kernel's symbols, with the parts
+// that compilers make of one (".cold", ".isra.0"); none where the list is hidden. Each
+// reaches up to the next symbol, wherever in the list that stands.
+func findSpans(open func() (io.ReadCloser, error), places []place) (spans []wire.Place) {
+	wanted := map[string]uint32{}
+	for _, p := range places {
+		for _, function := range p.functions {
+			wanted[function] = p.what
+		}
+	}
+	var code []uint64
 	eachSymbol(open, func(at uint64, symbol []byte) {
+		code = append(code, at)
 		base, _, _ := bytes.Cut(symbol, []byte{'.'})
-		if slices.Contains(functions, string(base)) {
-			spans = append(spans, span{at, math.MaxUint64})
+		if what, ok := wanted[string(base)]; ok {
+			spans = append(spans, wire.Place{Low: at, High: math.MaxUint64, What: what})
 		}
 	})
-	if len(spans) == 0 {
-		return nil
-	}
-	eachSymbol(open, func(at uint64, _ []byte) {
-		for i := range spans {
-			if at > spans[i].low && at < spans[i].high {
-				spans[i].high = at
+	for i := range spans {
+		for _, at := range code {
+			if at > spans[i].Low && at < spans[i].High {
+				spans[i].High = at
 			}
 		}
-	})
+	}
 	return spans
 }

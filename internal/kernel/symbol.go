@@ -82,14 +82,14 @@ func eachSymbol(open func() (io.ReadCloser, error), f func(at uint64, symbol []b
 
 // splitSymbol takes "ADDRESS TYPE NAME [MODULE]" apart; 0 for what is not code.
 func splitSymbol(line []byte) (uint64, []byte) {
-	fields := bytes.SplitN(line, []byte{' '}, 3)
-	if len(fields) < 3 || len(fields[1]) != 1 || !bytes.ContainsAny(fields[1], "tTwW") {
+	address, rest, _ := bytes.Cut(line, []byte{' '})
+	if len(rest) < 3 || rest[1] != ' ' || !bytes.ContainsAny(rest[:1], "tTwW") {
 		return 0, nil
 	}
-	at, err := strconv.ParseUint(string(fields[0]), 16, 64)
+	at, err := strconv.ParseUint(string(address), 16, 64)
 	if err != nil {
 		return 0, nil
 	}
-	name, _, _ := bytes.Cut(fields[2], []byte{'\t'})
+	name, _, _ := bytes.Cut(rest[2:], []byte{'\t'})
 	return at, name
 }

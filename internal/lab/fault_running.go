@@ -48,7 +48,7 @@ func judgeForecast(_ reading, s *Result) []string {
 	if ports == nil || ports.SecondsLeft == nil {
 		return []string{"the forecast tells no time"}
 	}
-	rate := float64(s.then.OK) / s.Times.Found.Seconds()
+	rate := float64(s.then.OK) / s.after.Seconds()
 	truth := (runningPorts - float64(s.then.OK)) / rate
 	told := *ports.SecondsLeft
 	s.note("forecast: %.1f s left, in truth %.1f s", told, truth)

@@ -69,8 +69,9 @@ type Result struct {
 	// first and last are the expected finding's first record and its resolved one,
 	// sure the one after which it was mended.
 	first, sure, last *finding.Document
-	// then is what the traffic had seen when the fault was found.
-	then reading
+	// then is what the traffic had seen at the first record, after how long.
+	then  reading
+	after time.Duration
 }
 
 // Good tells whether everything was as promised.

@@ -29,7 +29,7 @@ func (r *run) watchFault(ctx context.Context) error {
 	if r.Relaxed && !r.Scenario.cut {
 		found = r.settled(ctx, found)
 	}
-	r.result.first, r.result.then = found.doc, r.meter.read()
+	r.result.first, r.result.then, r.result.after = found.doc, r.meter.read(), time.Since(r.begun)
 	r.show(found)
 	if r.Scenario.cut {
 		return nil
