@@ -17,7 +17,7 @@ func wishes() []string {
 		"sch_netem", "sch_tbf", "sch_htb", "sch_fq", "sch_fq_codel", "sch_ingress", "cls_u32", "cls_bpf", "act_bpf",
 		// Firewall: nftables.
 		"nf_tables", "nft_ct", "nft_counter", "nft_fib", "nft_fib_inet", "nft_fib_ipv4", "nft_fib_ipv6", "nft_limit",
-		"nft_log", "nft_nat", "nft_masq", "nft_redir", "nft_reject", "nft_reject_inet", "nft_reject_ipv4",
+		"nft_log", "nft_nat", "nft_numgen", "nft_masq", "nft_redir", "nft_reject", "nft_reject_inet", "nft_reject_ipv4",
 		"nft_reject_ipv6", "nft_chain_nat", "nft_compat",
 		// Firewall: connection tracking, and iptables of old.
 		"nf_conntrack", "nf_conntrack_netlink", "nf_nat", "ip_tables", "iptable_filter", "iptable_mangle", "iptable_raw",
