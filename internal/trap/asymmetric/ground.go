@@ -12,9 +12,10 @@ import (
 
 // borneOut tells whether the host's settings allow for a drop that only its place
 // tells. The kernel dropped at that place because of the packet's way in; where the
-// settings would have let it in, it was for something else, and nothing is said.
+// settings would have let it in, it was for something else, and nothing is said. What a
+// firewall dropped is not the settings' work: its rule bears that out.
 func (g *group) borneOut(facts *flow.Facts) bool {
-	if g.first.Ground != event.GroundPlace {
+	if g.first.Ground != event.GroundPlace || g.byRule() {
 		return true
 	}
 	if g.key.Cause == RPFilterStrict {

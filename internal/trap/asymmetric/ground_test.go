@@ -61,3 +61,25 @@ func TestOwnSourceByPlaceMustBeAnOwnAddress(t *testing.T) {
 		}
 	}
 }
+
+// What a rule dropped is borne out by the rule: rp_filter has no part in it.
+func TestPlaceIsBelievedOfAFirewallWithARuleForTheWayBack(t *testing.T) {
+	confidence := map[event.Ground]int{}
+	for _, d := range []*event.Drop{drop(second, 1), placed(drop(second, 1))} {
+		d.Reason = byFirewall
+		guard := &event.Firewall{
+			Header: event.Header{Time: second + 1, Netns: ns},
+			Guards: []event.Guard{{Family: "inet", Table: "wall", Chain: "strayed", Hook: "prerouting", ReversePath: true}},
+		}
+		desk := traptest.New(New())
+		desk.Feed(d, routing(second+1, 0, 0), guard, back(second+1, "eth0"), tick(3*second))
+		seen, ok := desk.Last(RPFilterStrict)
+		if !ok {
+			t.Fatalf("ground %d: saw nothing", d.Ground)
+		}
+		confidence[d.Ground] = desk.Describe(seen.Key).Confidence
+	}
+	if confidence[event.GroundPlace] >= confidence[event.GroundReason] {
+		t.Errorf("confidence %v", confidence)
+	}
+}

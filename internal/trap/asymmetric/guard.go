@@ -71,6 +71,7 @@ func (g *group) describeRule(facts *flow.Facts, f *finding.Finding) {
 	c.Add(45, "a packet filter dropped them, and has a rule that drops what comes in by another interface than leads back")
 	g.weighLookup(&c, f)
 	c.Add(20, "asked anew, the way back does not leave by %s", in)
+	c.Doubt(&g.first, f)
 	c.Into(f)
 	if guard, ok := g.rule(facts); ok {
 		f.Evidence = append(f.Evidence, "the rule is in "+guardWords(guard))
