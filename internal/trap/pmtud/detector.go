@@ -155,7 +155,11 @@ func (d *Detector) observeTooBig(e *event.TooBig, desk trap.Desk) {
 	key := wayOf(e.Netns, &e.Inner)
 	fresh := d.errors.Advance(errorKey{key, e.Way, e.MTU}, e.Count, e.Time)
 	w := d.way(key)
-	w.sent += fresh
+	if e.Way == event.TooBigAsked {
+		w.wanted += fresh
+	} else {
+		w.sent += fresh
+	}
 	w.sentAt = e.Time
 	w.mtu = e.MTU
 }

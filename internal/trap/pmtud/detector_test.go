@@ -185,6 +185,36 @@ func TestErrorThatIsNotSentTakesThreeFlights(t *testing.T) {
 	}
 }
 
+// On some rungs only the kernel's intent to send is seen: then it takes that there is no
+// way back, too, and the finding ends with one.
+func TestErrorThatWasAskedForIsNotSentWhereThereIsNoWayBack(t *testing.T) {
+	back := func(at event.Time, found bool) *event.RouteBack {
+		return &event.RouteBack{Header: head(at), To: large().Source.Addr(), Found: found}
+	}
+	for _, found := range []bool{true, false} {
+		desk := traptest.New(New())
+		desk.Feed(standing()...)
+		desk.Feed(told(second, event.TooBigAsked, 1400, 1), dropped(second, 1),
+			dropped(second+2*soon, 2), path(second+2*soon+1, nil), back(second+2*soon+1, found),
+			told(2*second, event.TooBigAsked, 1400, 2), dropped(2*second, 3), tick(2*second+soon))
+		seen, ok := desk.Last(NotSent)
+		if ok == found {
+			t.Errorf("way back %v: saw %+v", found, seen)
+		}
+		if found {
+			continue
+		}
+		desk.Feed(tick(5 * second))
+		if why := desk.Mended[seen.Key]; why != "" {
+			t.Errorf("mended for %q without a way back", why)
+		}
+		desk.Feed(back(6*second, true), tick(7*second))
+		if why := desk.Mended[seen.Key]; !strings.Contains(why, "way back") {
+			t.Errorf("mended for %q", why)
+		}
+	}
+}
+
 func TestHealthIsSilent(t *testing.T) {
 	for name, events := range map[string][]event.Event{
 		"a router that tells":        {told(second, event.TooBigSent, 1400, 1), dropped(second, 1), dropped(2*second, 2), dropped(3*second, 3)},

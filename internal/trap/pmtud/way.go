@@ -22,6 +22,8 @@ type way struct {
 	drops  uint64
 	kills  uint64
 	sent   uint64
+	// wanted are errors that were to be sent, where it cannot be seen whether they left.
+	wanted uint64
 	unseen uint64
 	// bursts counts moments of drops: one flight of a sender is one burst.
 	bursts  int
@@ -97,6 +99,9 @@ func (w *way) work(now event.Time, d *Detector, desk trap.Desk) {
 		return
 	}
 	w.ask(now, desk)
+	if cause == NotSent && !w.unsendable() {
+		return
+	}
 	if w.unseen == 0 || w.facts(desk.Facts()) == nil && now.Sub(w.asked) < factsWait {
 		return
 	}
@@ -138,6 +143,12 @@ func (w *way) verdict(now event.Time, d *Detector) (finding.Cause, finding.Statu
 	default:
 		return "", ""
 	}
+}
+
+// unsendable tells that no error can have left. Where only the kernel's intent to send one
+// is seen, that there is no way back to the sender tells.
+func (w *way) unsendable() bool {
+	return w.wanted == 0 || w.back != nil && !w.back.Found
 }
 
 // seesSent tells whether this host's own errors of a family can be seen at all.
@@ -186,8 +197,21 @@ func (w *way) mend(now event.Time, desk trap.Desk) {
 	if w.told == (trap.Key{}) || !desk.Open(w.told) || w.sentAt <= max(w.killAt, w.firstAt) {
 		return
 	}
-	left := w.sentAt.Sub(w.killAt) >= burstGap || w.sent > w.kills
+	if w.told.Cause == NotSent && w.sent == 0 {
+		w.mendRoute(now, desk)
+		return
+	}
+	left := w.sentAt.Sub(w.killAt) >= burstGap || w.sent+w.wanted > w.kills
 	if left && now.Sub(w.sentAt) >= wayMended {
 		desk.Mend(w.told, now, "ICMP \"too big\" leaves for "+w.key.source.String()+" again")
+	}
+}
+
+// mendRoute closes it, where errors are not seen to leave, once there is a way back for
+// them.
+func (w *way) mendRoute(now event.Time, desk trap.Desk) {
+	w.ask(now, desk)
+	if w.back != nil && w.back.Found {
+		desk.Mend(w.told, now, "there is a way back to "+w.key.source.String()+" for ICMP \"too big\" again")
 	}
 }
