@@ -13,7 +13,7 @@ import (
 func TestCostsCountRunsOnceEnabled(t *testing.T) {
 	kerneltest.Exclusive(t)
 	ns := kerneltest.Namespace(t)
-	k := mustOpen(t, Options{Sights: []string{hook.SightTCP}})
+	k := mustOpen(t, Options{Sights: []string{hook.SightTCP}, Account: true})
 	stats, err := EnableStats()
 	if err != nil {
 		t.Fatal(err)

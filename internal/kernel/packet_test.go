@@ -74,6 +74,7 @@ func TestIPv6ExtensionHeadersAreSkipped(t *testing.T) {
 	kerneltest.Exclusive(t)
 	h := twoCables(t)
 	k := mustOpen(t, Options{Netns: []event.Netns{h.host.ID}, Sights: []string{hook.SightDrop}, reasons: []string{"NO_SOCKET"}})
+	mustTell(t, k, "NO_SOCKET")
 	e := listen(t, k)
 	fd := socket(t, h.peer, unix.AF_INET6, unix.SOCK_DGRAM)
 	for _, option := range []int{unix.IPV6_DSTOPTS, unix.IPV6_HOPOPTS} {
