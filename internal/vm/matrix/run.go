@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +20,8 @@ import (
 
 // Run asks one kernel all that the plan says. What the jobs printed is left below
 // the tree's cache, for whoever has to find out why.
-// ErrMissing (package image) where no mirror has the kernel.
+// ErrMissing (package image) where no mirror has the kernel. With any other error comes
+// what was answered until then.
 func Run(ctx context.Context, tree build.Tree, t image.Target, p Plan) (Result, error) {
 	begun := time.Now()
 	kernel, err := image.Ensure(ctx, tree.Kernels(), t)
@@ -47,10 +49,11 @@ func Run(ctx context.Context, tree build.Tree, t image.Target, p Plan) (Result, 
 		m := machine.Machine{Kernel: kernel, Script: boot.Script, Append: boot.Append, Files: files, Each: each}
 		report, err := m.All(ctx)
 		keep(tree, t, i, report)
-		if err != nil {
-			return Result{}, fmt.Errorf("kernel %s: %w", t.Name(), err)
-		}
 		outcomes = append(outcomes, report.Outcomes...)
+		if err != nil {
+			ended := slices.DeleteFunc(outcomes, func(o job.Outcome) bool { return !o.Ended })
+			return Read(t.Name(), kernel.Release, ended, p.Recordings), fmt.Errorf("kernel %s: %w", t.Name(), err)
+		}
 	}
 	r := Read(t.Name(), kernel.Release, outcomes, p.Recordings)
 	r.Wall = time.Since(begun)

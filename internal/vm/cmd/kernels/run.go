@@ -121,6 +121,9 @@ func (c choice) one(ctx context.Context, t image.Target) (ran bool, err error) {
 		return false, nil
 	}
 	if err != nil {
+		if c.update && len(result.Rungs) > 0 { // an interrupted run's answers are as good
+			err = errors.Join(err, store.Save(result))
+		}
 		return false, err
 	}
 	problems, notes := matrix.Budget(result, kept)
