@@ -67,11 +67,11 @@ race: ## run the tests under the race detector (needs a C compiler)
 	@CGO_ENABLED=1 $(TEST) -race -json $$($(GO) list ./... | grep -v -E '/internal/(lab|vm|image|arch)(/|$$)') | $(TALLY)
 
 .PHONY: check
-check: check-format check-vet check-lint check-mod check-shell check-generated check-arch ## all that CI holds besides the tests
+check: check-format check-vet check-lint check-mod check-shell check-generated check-arch check-chart ## all that CI holds besides the tests
 
 .PHONY: check-format
 check-format: ## gofmt and clang-format agree with the tree
-	@unformatted=$$(gofmt -l cmd internal pkg); [ -z "$$unformatted" ] || { echo "run make fmt:" $$unformatted >&2; exit 1; }
+	@unformatted=$$(gofmt -l cmd internal pkg tools deploy); [ -z "$$unformatted" ] || { echo "run make fmt:" $$unformatted >&2; exit 1; }
 	$(CLANG_FORMAT) --dry-run --Werror $(BPF_SOURCES)
 
 .PHONY: check-vet
@@ -105,13 +105,18 @@ check-generated: ## the committed BPF objects and Go mirrors are what the source
 check-arch: ## the order of the rooms, sizes, licence lines, the documents' commands
 	$(TEST) ./internal/arch ./internal/image
 
+# A module of its own: Helm and Kubernetes decide nothing about the agent's dependencies.
+.PHONY: check-chart
+check-chart: ## the Helm chart, by Helm's linter and Kubernetes' own types
+	cd deploy/helm/test && $(GO) vet . && $(TEST) .
+
 .PHONY: generate
 generate: ## rebuild the BPF objects and their Go mirrors (clang-19, llvm-strip-19, libbpf-dev)
 	$(GO) generate $(GENERATED:%=./%)
 
 .PHONY: fmt
 fmt: ## format the Go and C sources
-	gofmt -w cmd internal pkg
+	gofmt -w cmd internal pkg tools deploy
 	$(CLANG_FORMAT) -i $(BPF_SOURCES)
 
 .PHONY: bench
