@@ -52,7 +52,9 @@ type Outcome struct {
 	Code int
 	// Stdout and Stderr are whole, line ends normalised.
 	Stdout, Stderr string
-	Wall           time.Duration
+	// Wall is the guest's time, Processor what the emulator took of the host's, the boot
+	// before a machine's first job included.
+	Wall, Processor time.Duration
 	// ResidentKiB is the largest resident set that the program had.
 	ResidentKiB int64
 	// Ended is false where the machine went down before the job was over.

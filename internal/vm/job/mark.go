@@ -55,6 +55,8 @@ type Reader struct {
 	Tee func(stderr bool, line string)
 	// Each, where set, gets each job's outcome as it ends.
 	Each func(Outcome)
+	// Spent, where set, gives the processor time that the emulator has taken so far.
+	Spent func() time.Duration
 
 	// Release is the guest's kernel, "" until it came up.
 	Release string
@@ -64,6 +66,9 @@ type Reader struct {
 	Log, Console []string
 	// Done is true once the guest said that it was through.
 	Done bool
+
+	// counted is what of Spent earlier jobs have taken.
+	counted time.Duration
 }
 
 // Line takes in one line of the console.
@@ -130,6 +135,10 @@ func (r *Reader) end(rest string) {
 	last := &r.Outcomes[len(r.Outcomes)-1]
 	last.Code, last.ResidentKiB = code, resident
 	last.Wall, last.Ended = time.Duration(micros)*time.Microsecond, true
+	if r.Spent != nil {
+		spent := r.Spent()
+		last.Processor, r.counted = spent-r.counted, spent
+	}
 	if r.Each != nil {
 		r.Each(*last)
 	}

@@ -74,3 +74,14 @@ func read(console string) *Reader {
 	}
 	return r
 }
+
+func TestReaderTellsWhatEachJobTookOfTheHost(t *testing.T) {
+	spent := 3 * time.Second
+	r := &Reader{Jobs: []Job{{Name: "a"}, {Name: "b"}}, Spent: func() time.Duration { spent *= 2; return spent }}
+	for line := range strings.Lines(Start(0) + End(0, Outcome{}) + Start(1) + End(1, Outcome{})) {
+		r.Line(line)
+	}
+	if a, b := r.Outcomes[0].Processor, r.Outcomes[1].Processor; a != 6*time.Second || b != 6*time.Second {
+		t.Errorf("took %s and %s, want 6 s each", a, b)
+	}
+}

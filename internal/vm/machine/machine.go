@@ -12,6 +12,7 @@ package machine
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -123,7 +125,7 @@ func (m Machine) boot(ctx context.Context, cmd *exec.Cmd) (Report, error) {
 	if err := cmd.Start(); err != nil {
 		return Report{}, fmt.Errorf("start the emulator: %w", err)
 	}
-	reader := job.Reader{Jobs: m.Script.Jobs, Tee: m.Tee, Each: m.Each}
+	reader := job.Reader{Jobs: m.Script.Jobs, Tee: m.Tee, Each: m.Each, Spent: func() time.Duration { return spentBy(cmd.Process.Pid) }}
 	listen(stdout, &reader)
 	err = cmd.Wait()
 	report := Report{
@@ -134,6 +136,32 @@ func (m Machine) boot(ctx context.Context, cmd *exec.Cmd) (Report, error) {
 		return report, fmt.Errorf("run the emulator: %w: %s", err, strings.TrimSpace(stderr.String()))
 	}
 	return report, nil
+}
+
+// tick is the unit of /proc/PID/stat, whatever the kernel's own clock does (proc(5)).
+const tick = time.Second / 100
+
+// spentBy gives the processor time that a process has taken, in all its threads; 0 where
+// it is gone. Its name, in parentheses, may hold anything.
+func spentBy(pid int) time.Duration {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))
+	const user, system = 14 - 3, 15 - 3 // fields are counted from 1, and two are cut off
+	if len(fields) <= system {
+		return 0
+	}
+	ticks := 0
+	for _, field := range []string{fields[user], fields[system]} {
+		n, err := strconv.Atoi(field)
+		if err != nil {
+			return 0
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * tick
 }
 
 // listen takes in the console until the machine is gone.

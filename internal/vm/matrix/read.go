@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,10 +34,13 @@ type examined struct {
 func Read(kernel, release string, outcomes []job.Outcome, recordings []Recording) Result {
 	r := Result{
 		Kernel: kernel, Release: release,
-		Stands: map[string]string{}, Instructions: map[string]uint32{},
+		Stands: map[string]string{}, Instructions: map[string]uint32{}, Processor: map[string]float64{},
 	}
 	for _, o := range outcomes {
 		r.take(o)
+		if o.Processor > 0 {
+			r.Processor[o.Name] = math.Round(10*o.Processor.Seconds()) / 10
+		}
 		if rest, ok := isJob(o.Name, jobReplay); ok {
 			r.Replays = append(r.Replays, readReplay(o, rest, recordings))
 		}

@@ -33,6 +33,9 @@ type Result struct {
 	Hosts []Host `json:"hosts,omitempty"`
 	// Refusals are the hosts on which the agent must not start.
 	Refusals []Refusal `json:"refusals,omitempty"`
+	// Processor is what each job took of the host's processors, by its name, in seconds.
+	// A busy host makes a run longer, and not this.
+	Processor map[string]float64 `json:"processor_seconds,omitempty"`
 	// Wall is what it all took, on the host; it is told, not kept.
 	Wall time.Duration `json:"-"`
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -81,6 +82,11 @@ func (s Store) saveSkips(r Result) error {
 func Merge(kept, fresh Result) Result {
 	merged := fresh
 	keepCosts(merged.Rungs, kept.Rungs)
+	merged.Processor = maps.Clone(kept.Processor)
+	if merged.Processor == nil {
+		merged.Processor = map[string]float64{}
+	}
+	maps.Copy(merged.Processor, fresh.Processor)
 	merged.Scenarios = replace(kept.Scenarios, fresh.Scenarios, func(s Scenario) string { return s.Name })
 	merged.Replays = replace(kept.Replays, fresh.Replays, func(r Replay) string { return r.Name })
 	merged.Tests = replace(kept.Tests, fresh.Tests, func(t Test) string { return t.Name })
