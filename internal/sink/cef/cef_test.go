@@ -169,3 +169,18 @@ func TestTimesAreMillisecondsSince1970(t *testing.T) {
 		t.Errorf("rt is %s, want %s", fields["rt"], want)
 	}
 }
+
+func TestPodAndUnitHaveKeysOfOurOwn(t *testing.T) {
+	_, fields := parse(t, encode(t, sample.PortsExhausted()))
+	for key, want := range map[string]string{
+		"trapbpfPodNamespace": "shop", "trapbpfPodName": "api-7d4b9c", "trapbpfContainerName": "api",
+		"trapbpfPodUid": "1f1d9ca4-7a31-4b7a-8a3e-2f6a9d0b1c2d", "trapbpfUnit": "",
+	} {
+		if fields[key] != want {
+			t.Errorf("%s is %q, want %q", key, fields[key], want)
+		}
+	}
+	if _, fields = parse(t, encode(t, sample.BindPool())); fields["trapbpfUnit"] != "haproxy.service" || fields["trapbpfPodName"] != "" {
+		t.Errorf("fields %v", fields)
+	}
+}
