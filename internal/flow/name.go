@@ -37,8 +37,10 @@ type Name struct {
 	// Turned is when the answers of one resolver were last seen to go round: what one
 	// answer leaves out, a later one brings again. 0 for never.
 	Turned event.Time
-	// told is until when whom may use which address, the newest last.
-	told []told
+	// told is until when whom may use which address, the newest last; forgot is true
+	// where somebody who was told is not among them.
+	told   []told
+	forgot bool
 }
 
 // steadyFor is how long a set of addresses must have held to be no part of a rotation,
@@ -107,6 +109,22 @@ type Held struct {
 	Gone       event.Time
 	GoneServer netip.AddrPort
 }
+
+// Withdrawn tells whether the resolver that gave a name an address denies the name by
+// now, and keeps to that: one denial between two answers is a zone that was being loaded.
+// What another resolver denies, as one that is not meant to know the name does, is
+// nothing that was withdrawn.
+func (n *Name) Withdrawn(h *Held, now event.Time) bool {
+	s := n.Of(h.Server)
+	if s == nil || !s.Denies() || s.Since <= h.Last {
+		return false
+	}
+	return s.Times > 1 && s.At.Sub(s.Since) >= withdrawnFor || now.Sub(s.At) >= standsLeast
+}
+
+// withdrawnFor is how long a name must have been denied, twice at least, to count as
+// withdrawn.
+const withdrawnFor = time.Second
 
 // Names is the history of names. Bounded.
 type Names struct {

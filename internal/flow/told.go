@@ -29,6 +29,7 @@ type told struct {
 // Tell notes whom an answer was for.
 func (n *Name) Tell(to event.Owner, a *event.DNSAnswer) {
 	if to.PID == 0 || len(a.Addresses) > maxShared {
+		n.forgot = n.forgot || len(a.Addresses) > 0
 		return
 	}
 	until := a.Time.Add(time.Duration(a.TTL) * time.Second)
@@ -47,6 +48,7 @@ func (n *Name) note(t told) {
 	}
 	if len(n.told) >= maxTold {
 		n.told = slices.Delete(n.told, 0, 1)
+		n.forgot = true
 	}
 	n.told = append(n.told, t)
 }
@@ -69,4 +71,14 @@ func (n *Name) Until(who event.Owner, addr netip.Addr) (until event.Time, known 
 		return own, true
 	}
 	return any, any != 0
+}
+
+// Untold tells whether a program is known not to have been told an address under this
+// name: its process is known, and nobody who was told was forgotten.
+func (n *Name) Untold(who event.Owner, addr netip.Addr) bool {
+	if who.PID == 0 || n.forgot {
+		return false
+	}
+	_, told := n.Until(who, addr)
+	return !told
 }

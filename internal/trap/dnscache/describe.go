@@ -30,9 +30,17 @@ func (s *stale) describe(w *writer) {
 	w.evidence("%s: %s dialled %s, %s after %s had run out; %d dials since",
 		w.clock(s.dialled), w.who(), to, ago(s.dialled.Sub(s.until)), what, s.total)
 	w.sure.Add(40, "an address was dialled %s after its TTL had run out", ago(s.dialled.Sub(s.until)))
-	w.sure.Add(35, "a newer answer for the name does not have it, and no other name that is known here has")
+	w.sure.Add(35, "a newer answer for the name does not have it%s", s.alone())
 	s.weigh(w)
 	w.fixStale(s)
+}
+
+// alone tells that no name is left by which the address may be meant.
+func (s *stale) alone() string {
+	if s.shared {
+		return ""
+	}
+	return ", and no other name that is known here has"
 }
 
 func (s *stale) weigh(w *writer) {
@@ -41,6 +49,10 @@ func (s *stale) weigh(w *writer) {
 		w.against("the answers overlap: the address may still be one of a pool")
 	} else {
 		w.sure.Add(15, "old and new answer have no address in common")
+	}
+	if s.shared {
+		w.sure.Add(-25, "another name still has the address: the program was told it as %s's alone, unless it was before this agent ran", s.name.Name)
+		w.against("another name still has the address, and a program that asked for that long ago may mean it")
 	}
 	if s.virtual() {
 		w.sure.Add(-25, "a Java virtual machine caches by itself, and may serve an expired answer on purpose (networkaddress.cache.stale.ttl)")

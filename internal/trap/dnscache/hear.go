@@ -71,6 +71,9 @@ func (d *Detector) settle(n *flow.Name, s *flow.Said, desk trap.Desk) {
 	if m, ok := d.matters.Get(staleKey(n.Key)); ok {
 		m.(*stale).answered(n, s, desk)
 	}
+	if s.Times == 1 { // news
+		d.excuse(n, s, desk)
+	}
 	if m, ok := d.matters.Get(denialKey(n.Key)); ok {
 		m.(*denial).answered(s, desk)
 	}

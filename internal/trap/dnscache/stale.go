@@ -53,6 +53,9 @@ type stale struct {
 	cured event.Time
 	cure  netip.Addr
 	proto uint8
+	// shared is true where another name still has the address, of which the program was
+	// not told it.
+	shared bool
 }
 
 func (d *Detector) hearDial(e *event.Dial, desk trap.Desk) {
@@ -62,11 +65,13 @@ func (d *Detector) hearDial(e *event.Dial, desk trap.Desk) {
 		return
 	}
 	d.noteCure(e)
-	n, h := d.lostBy(e)
-	if n == nil {
+	l := d.lostBy(e.Netns, to, e.Owner, e.Time)
+	if l == nil {
 		return
 	}
+	n, h := l.name, l.held
 	s := d.stale(n, h)
+	s.shared = l.shared
 	s.take(e.Time, fresh)
 	s.port, s.proto = e.Destination.Port(), e.Protocol
 	if s.dialled == 0 {
@@ -76,57 +81,6 @@ func (d *Detector) hearDial(e *event.Dial, desk trap.Desk) {
 	s.ask(e.Owner, desk)
 	s.watchCure(desk)
 	s.judge(e.Time, desk)
-}
-
-// lostBy gives the name that lost an address for good, nil where the dial is innocent:
-// some name still has the address, or may have, as far as anybody knows.
-func (d *Detector) lostBy(e *event.Dial) (*flow.Name, *flow.Held) {
-	var name *flow.Name
-	var held *flow.Held
-	to := e.Destination.Addr()
-	for _, key := range d.names.Holders(e.Netns, to) {
-		n := d.names.Get(key)
-		if n == nil {
-			continue
-		}
-		h := n.Holds(to)
-		if h == nil {
-			continue
-		}
-		if h.Gone == 0 || differs(n, h) || e.Time < usable(n, h, e.Owner) || n.Rotates(e.Time) {
-			return nil, nil
-		}
-		if held == nil || h.Last > held.Last {
-			name, held = n, h
-		}
-	}
-	return name, held
-}
-
-// differs tells whether the name lost the address only in the eyes of a resolver that
-// said so before, while the one that gave it has not taken it back: they disagree, which
-// is another matter.
-func differs(n *flow.Name, h *flow.Held) bool {
-	gave, took := n.Of(h.Server), n.Of(h.GoneServer)
-	if gave == nil || took == nil || gave == took {
-		return false
-	}
-	return took.Since <= h.Last && slices.Contains(gave.Addresses, h.Addr)
-}
-
-// useful tells until when a program may use an address: by what it was told itself where
-// that is known, else by what anybody on the host was.
-func useful(n *flow.Name, h *flow.Held, who event.Owner) (until event.Time, told bool) {
-	if until, told = n.Until(who, h.Addr); told {
-		return until, true
-	}
-	return h.Expires, false
-}
-
-// usable tells until when a dial is innocent.
-func usable(n *flow.Name, h *flow.Held, who event.Owner) event.Time {
-	until, _ := useful(n, h, who)
-	return until.Add(staleGrace)
 }
 
 func (d *Detector) stale(n *flow.Name, h *flow.Held) *stale {
@@ -193,7 +147,7 @@ func (s *stale) judge(now event.Time, desk trap.Desk) {
 	if s.overlaps() {
 		v.status, v.severity = finding.Suspected, finding.Low
 	}
-	if s.virtual() {
+	if s.virtual() || s.shared {
 		v.status, v.severity = finding.Suspected, finding.Medium
 	}
 	s.see(desk, v)

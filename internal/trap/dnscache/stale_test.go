@@ -195,3 +195,122 @@ func TestEachProgramIsHeldToWhatItWasTold(t *testing.T) {
 		t.Errorf("told of %+v", f.Process)
 	}
 }
+
+const other = "static.example.org"
+
+// moved is a program that was told an address of a name which goes elsewhere, while
+// another program had the other name at the same address.
+func moved(s *scene) {
+	s.say(one, name, 2, oldA)
+	s.pid++
+	s.say(one, other, 2, oldA)
+	s.pid--
+	s.pass(4 * time.Second)
+	s.say(one, name, 2, newA)
+}
+
+func TestNameThatIsDeniedNowKeepsNoAddress(t *testing.T) {
+	for what, act := range map[string]func(*scene){
+		"denied twice": func(s *scene) {
+			s.deny(one, other, "A", 60)
+			s.pass(2 * time.Second)
+			s.deny(one, other, "A", 58)
+		},
+		"denied once, a while ago": func(s *scene) {
+			s.deny(one, other, "A", 60)
+			s.pass(12 * time.Second)
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			s := newScene()
+			moved(s)
+			act(s)
+			s.pid = 1234 // nobody knows by which name it has the address
+			s.dial(oldA)
+			s.settle()
+			f := s.must(t, StaleAnswer, finding.Confirmed, finding.High)
+			if f.DNS.Question != name || f.DNS.StaleIP != oldA {
+				t.Errorf("told %+v", f.DNS)
+			}
+			s.pass(time.Second)
+			s.say(one, other, 60, oldA)
+			if got := s.mended(); len(got) != 1 || !strings.Contains(got[0], other) {
+				t.Errorf("mended %q: the other name has the address again", got)
+			}
+		})
+	}
+}
+
+func TestNameKeepsItsAddressWhile(t *testing.T) {
+	for what, act := range map[string]func(*scene){
+		"it was denied a moment ago":      func(s *scene) { s.deny(one, other, "A", 60) },
+		"only its AAAA is denied":         func(s *scene) { denials(s, one, other, "AAAA") },
+		"another resolver denies it":      func(s *scene) { denials(s, two, other, "A") },
+		"a suffix of it is denied":        func(s *scene) { denials(s, one, other+".corp.test", "A") },
+		"it has the address again":        func(s *scene) { denials(s, one, other, "A"); s.say(one, other, 60, oldA) },
+		"it was denied before it had any": func(s *scene) { s.say(one, other, 60, oldA) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			s := newScene()
+			denials(s, one, other, "A")
+			moved(s)
+			act(s)
+			s.pid = 1234
+			s.dial(oldA)
+			s.settle()
+			if seen, ok := s.Last(StaleAnswer); ok {
+				t.Errorf("false alarm: %+v", seen)
+			}
+		})
+	}
+}
+
+func denials(s *scene, server, name, kind string) {
+	for range 3 {
+		s.deny(server, name, kind, 60)
+		s.pass(time.Second)
+	}
+}
+
+// Two names at one address: which of them a program means is known where it was told it
+// under one of them alone.
+func TestProgramMeansTheNameThatItAskedFor(t *testing.T) {
+	s := newScene()
+	moved(s)
+	s.say(one, other, 300, oldA) // by the very program: it may mean either
+	s.dial(oldA)
+	s.settle()
+	s.silent(t)
+
+	s = newScene()
+	moved(s)
+	s.pid++
+	s.say(one, other, 300, oldA)
+	s.dial(oldA) // means what it asked for
+	s.settle()
+	s.silent(t)
+	s.pid--
+	s.dial(oldA)
+	s.settle()
+	f := s.must(t, StaleAnswer, finding.Suspected, finding.Medium)
+	if f.DNS.Question != name || !slices.ContainsFunc(f.Against, func(a string) bool { return strings.Contains(a, "another name still has the address") }) {
+		t.Errorf("told %+v against %q", f.DNS, f.Against)
+	}
+}
+
+// Who was told is forgotten where a crowd asks: then nobody is held to it.
+func TestCrowdIsHeldToNoName(t *testing.T) {
+	s := newScene()
+	s.say(one, name, 2, oldA)
+	s.pid = 5000
+	for range 40 {
+		s.pid++
+		s.say(one, other, 2, oldA)
+	}
+	s.pid = appPID
+	s.pass(4 * time.Second)
+	s.say(one, name, 2, newA)
+	s.dial(oldA)
+	s.settle()
+	s.silent(t)
+}
