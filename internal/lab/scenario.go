@@ -88,7 +88,7 @@ func All() []Scenario {
 	return slices.Concat(
 		rpFilter(), firewalls(), martian(), portsExhausted(), portsRunningOut(),
 		bindPool(), liveLeak(), twOverflow(), dropFlood(),
-		staleAnswer(), ndots(), answers(), silent(), hostile(),
+		staleAnswer(), ndots(), answers(), silent(), nameTwins(), hostile(),
 		mtuSender(), mtuTwins(), mtuReceiver(), mtuLink(), mtuOverlay(), pmtud(), pmtudEnd(), pmtudTwins(),
 	)
 }

@@ -43,6 +43,13 @@ func (z *zone) set(name string, ttl uint32, addrs ...string) {
 	z.records[name] = r
 }
 
+// remove takes a name out: it does not exist from now on.
+func (z *zone) remove(name string) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	delete(z.records, name)
+}
+
 // alias makes a name another one's.
 func (z *zone) alias(name string, ttl uint32, canonical string) {
 	z.mu.Lock()
