@@ -32,9 +32,20 @@ type Exchange struct {
 	// Forwarded is true where another process of the namespace waited for an answer about
 	// the same from another server when this was asked: a resolver asks on its behalf.
 	Forwarded bool
-	// settled is true once it was answered or given up.
-	settled bool
+	// settled is true once it was answered or given up, useful where the answer was one.
+	settled, useful bool
+	// race is what it shares with the same question to other servers, nil where it was
+	// sent to one.
+	race *race
 }
+
+// race is one question that was sent to several servers at once, as musl and some
+// forwarders do: the first answer wins, and nobody waits for the others'.
+type race struct{ won bool }
+
+// Outrun tells whether another server answered the question, which was put to both at
+// once: that this one's answer was not seen says nothing, since who asked had gone.
+func (e *Exchange) Outrun() bool { return e.race != nil && e.race.won }
 
 // Exchanges joins answers to questions by addresses, ports and id, and lets name and
 // type prove it.
@@ -42,8 +53,10 @@ type Exchanges struct {
 	asked  *Table[exchangeKey, *Exchange]
 	missed *Table[exchangeKey, *Exchange]
 	// first is who asked about a name last, on his own behalf.
-	first  *Table[NameKey, *Exchange]
-	strays uint64
+	first *Table[NameKey, *Exchange]
+	// sockets are the questions under way by what no translation of addresses changes.
+	sockets *Table[socketKey, *Exchange]
+	strays  uint64
 }
 
 // exchangeKey is plain memory: it is hashed several times a question.
@@ -55,12 +68,21 @@ type exchangeKey struct {
 	protocol               uint8
 }
 
+// socketKey finds a question whose addresses were translated on its way out, where it is
+// seen, while its answer comes back to the socket with those that the socket knows.
+type socketKey struct {
+	netns    event.Netns
+	port, id uint16
+	protocol uint8
+}
+
 // NewExchanges gives an empty table.
 func NewExchanges() *Exchanges {
 	return &Exchanges{
-		asked:  NewTable[exchangeKey, *Exchange](maxAsked),
-		missed: NewTable[exchangeKey, *Exchange](maxMissed),
-		first:  NewTable[NameKey, *Exchange](maxAsked),
+		asked:   NewTable[exchangeKey, *Exchange](maxAsked),
+		missed:  NewTable[exchangeKey, *Exchange](maxMissed),
+		first:   NewTable[NameKey, *Exchange](maxAsked),
+		sockets: NewTable[socketKey, *Exchange](maxAsked),
 	}
 }
 
@@ -95,6 +117,7 @@ func (x *Exchanges) Ask(q *event.DNSQuery) (*Exchange, bool) {
 	made := &Exchange{Query: *q, Tries: 1, Last: q.Time}
 	x.missed.Drop(key)
 	x.asked.Put(key, made)
+	x.sockets.Put(socketKey{q.Netns, q.Client.Port(), q.ID, q.Protocol}, made)
 	x.behalf(made)
 	return made, true
 }
@@ -109,7 +132,24 @@ func (x *Exchanges) behalf(made *Exchange) {
 		made.Forwarded = true
 		return
 	}
+	if ok {
+		made.joins(first)
+	}
 	x.first.Put(key, made)
+}
+
+// joins makes a question the same race as the one before where it is the same message,
+// to another server in the same moment.
+func (e *Exchange) joins(before *Exchange) {
+	q, p := &e.Query, &before.Query
+	if q.ID != p.ID || q.Server == p.Server || q.Owner.PID != p.Owner.PID || q.Client.Addr() != p.Client.Addr() && q.Owner.PID == 0 ||
+		q.Time.Sub(p.Time) >= sameSend {
+		return
+	}
+	if before.race == nil {
+		before.race = &race{won: before.useful}
+	}
+	e.race = before.race
 }
 
 // sameSend is how close two sightings of one question are the same packet, met on two
@@ -124,12 +164,12 @@ func (e *Exchange) again(at event.Time) {
 }
 
 // Answer gives the exchange that an answer ends, nil for one that nobody asked for
-// here: an answer that passes through to another namespace, or a forged one.
+// here: an answer that passes through to another namespace, or a forged one. Its server
+// is another than the question's where the addresses are translated on this host.
 func (x *Exchanges) Answer(a *event.DNSAnswer) *Exchange {
 	key := keyOfAnswer(a)
 	if known, ok := x.asked.Get(key); ok && known.about(a.Name, a.Type) {
-		x.asked.Drop(key)
-		known.settled = true
+		x.settle(key, known, a)
 		return known
 	}
 	if known, ok := x.missed.Get(key); ok && known.about(a.Name, a.Type) {
@@ -137,8 +177,23 @@ func (x *Exchanges) Answer(a *event.DNSAnswer) *Exchange {
 		known.Late = true
 		return known
 	}
+	socket := socketKey{a.Netns, a.Client.Port(), a.ID, a.Protocol}
+	if known, ok := x.sockets.Get(socket); ok && !known.settled && known.about(a.Name, a.Type) {
+		x.settle(keyOfQuery(&known.Query), known, a)
+		return known
+	}
 	x.strays++
 	return nil
+}
+
+func (x *Exchanges) settle(key exchangeKey, e *Exchange, a *event.DNSAnswer) {
+	x.asked.Drop(key)
+	x.sockets.Drop(socketKey{e.Query.Netns, e.Query.Client.Port(), e.Query.ID, e.Query.Protocol})
+	e.settled = true
+	e.useful = a.RCode == "NOERROR" || a.RCode == "NXDOMAIN"
+	if e.race != nil && e.useful {
+		e.race.won = true
+	}
 }
 
 // Miss gives up a question that is under way, because who asked it has.

@@ -80,6 +80,8 @@ type Said struct {
 	told []netip.Addr
 	// Counts tells that a denial's TTL was seen to count down: it comes from a cache.
 	Counts bool
+	// Made tells that the resolver denied before what it has now.
+	Made bool
 }
 
 // Denies tells whether the answer was that there is no such name, or none of the type.
@@ -226,6 +228,7 @@ func (s *Said) take(a *event.DNSAnswer, n *Name) {
 	expires := a.Time.Add(time.Duration(ttl) * time.Second)
 	s.Counts = same && (s.Counts || ttl < s.TTL && expires.Sub(s.Expires).Abs() <= countsWithin)
 	if !same {
+		s.Made = len(addrs) > 0 && (s.Made || s.Times > 0 && s.Denies())
 		s.change(addrs, a.Time)
 		if turns(s.Before, addrs) || s.Sets >= rotatingSets {
 			n.Turned = a.Time

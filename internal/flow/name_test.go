@@ -145,8 +145,7 @@ func TestExchangeIsJoinedByAllThatIdentifiesIt(t *testing.T) {
 		"id": func(a *event.DNSAnswer) { a.ID++ }, "name": func(a *event.DNSAnswer) { a.Name = "other" },
 		"type": func(a *event.DNSAnswer) { a.Type = "AAAA" }, "namespace": func(a *event.DNSAnswer) { a.Netns++ },
 		"protocol": func(a *event.DNSAnswer) { a.Protocol = event.ProtocolTCP },
-		"server":   func(a *event.DNSAnswer) { a.Server = netip.MustParseAddrPort(there) },
-		"client":   func(a *event.DNSAnswer) { a.Client = netip.MustParseAddrPort(there) },
+		"port":     func(a *event.DNSAnswer) { a.Client = netip.AddrPortFrom(a.Client.Addr(), 4001) },
 	} {
 		x := NewExchanges()
 		q := asking(second, 1)
@@ -163,6 +162,24 @@ func TestExchangeIsJoinedByAllThatIdentifiesIt(t *testing.T) {
 			t.Error("one answer too many was taken")
 		}
 	}
+}
+
+// A rule of the output hook leads questions to another resolver, and the source may change
+// as well: the question is seen behind it, the answer is what the socket gets.
+func TestQuestionWhoseAddressesAreTranslatedFindsItsAnswer(t *testing.T) {
+	x := NewExchanges()
+	q := asking(second, 1)
+	x.Ask(q)
+	a := answering(q, 2*second)
+	a.Server = netip.MustParseAddrPort(there)
+	a.Client = netip.AddrPortFrom(netip.MustParseAddr("10.9.9.9"), q.Client.Port())
+	if got := x.Answer(a); got == nil || got.Query != *q {
+		t.Errorf("got %+v", got)
+	}
+	if x.Answer(a) != nil {
+		t.Error("taken twice")
+	}
+	x.Overdue(9*second, time.Second, func(*Exchange) { t.Error("it counts as unanswered") })
 }
 
 func TestQuestionMetTwiceIsOneAndSentAgainIsATry(t *testing.T) {

@@ -56,6 +56,7 @@ func (h *Host) resolver(at Target, w event.Want) (event.Event, error) {
 		answer.Upstreams = behind.Nameservers
 	}
 	answer.Caches = h.caches()
+	answer.Serves = h.serves(at, w.PID)
 	answer.Virtual = h.virtual(w.PID)
 	answer.Header = h.head(w)
 	return answer, nil

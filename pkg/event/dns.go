@@ -119,6 +119,8 @@ type Resolver struct {
 	Upstreams []netip.Addr `json:"upstreams,omitempty"`
 	// Caches are the caching resolvers that run on the host.
 	Caches []Cache `json:"caches,omitempty"`
+	// Serves is true where the process answers at port 53: what it asks, others asked of it.
+	Serves bool `json:"serves,omitempty"`
 	// Virtual is the runtime that caches by itself where the process is one: "java".
 	Virtual string `json:"virtual,omitempty"`
 }

@@ -5,6 +5,8 @@ package dnscache
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/trapbpf/trapbpf/internal/flow"
@@ -27,6 +29,10 @@ type denial struct {
 	denies  flow.Said
 	has     flow.Said
 	denials int
+	// until is when the denial of the first time ran out, anew true where the resolver has
+	// asked since and was told the same.
+	until event.Time
+	anew  bool
 }
 
 func denialKey(k flow.NameKey) trap.Key {
@@ -39,7 +45,7 @@ func (d *Detector) checkDenial(n *flow.Name, s *flow.Said, x *flow.Exchange, des
 		return
 	}
 	for _, other := range n.Said {
-		if len(other.Addresses) == 0 || !other.Stands(s.At) || s.Server.Addr() == other.Server.Addr() {
+		if len(other.Addresses) == 0 || !other.Stands(s.At) || s.Server.Addr() == other.Server.Addr() || d.synthesised(n, other) {
 			continue
 		}
 		if s.At.Sub(other.Since) < denialLasts {
@@ -47,12 +53,39 @@ func (d *Detector) checkDenial(n *flow.Name, s *flow.Said, x *flow.Exchange, des
 		}
 		m := d.denial(n.Key)
 		m.denies, m.has = *s, *other
+		m.watch(s)
 		m.denials = max(m.denials, s.Times)
 		m.take(s.At, 1)
 		m.ask(x.Query.Owner, desk)
 		m.judge(s.At, desk)
 		return
 	}
+}
+
+// anewAfter: TTLs are whole seconds.
+const anewAfter = 3 * time.Second
+
+// watch notes whether the denial was fetched anew: a cache's ends with its TTL.
+func (m *denial) watch(s *flow.Said) {
+	if m.until == 0 {
+		m.until = s.Expires
+	}
+	m.anew = m.anew || s.TTL > 0 && s.Expires.Sub(m.until) > anewAfter
+}
+
+// synthesised tells whether a resolver's IPv6 addresses are made of the name's IPv4 ones
+// (DNS64, RFC 6147): one that does not make any denies nothing that exists.
+func (d *Detector) synthesised(n *flow.Name, has *flow.Said) bool {
+	if n.Key.Type != "AAAA" {
+		return false
+	}
+	known := netip.MustParsePrefix("64:ff9b::/96") // RFC 6052, 2.1
+	four := d.names.Get(flow.NameKey{Netns: n.Key.Netns, Name: n.Key.Name, Type: "A"})
+	return !slices.ContainsFunc(has.Addresses, func(a netip.Addr) bool {
+		bytes := a.As16()
+		inside := netip.AddrFrom4([4]byte(bytes[12:]))
+		return !known.Contains(a) && (four == nil || four.Holds(inside) == nil)
+	})
 }
 
 func (d *Detector) denial(k flow.NameKey) *denial {
@@ -80,7 +113,7 @@ func (m *denial) judge(now event.Time, desk trap.Desk) {
 	switch {
 	case m.internal():
 		v.status, v.severity = finding.Suspected, finding.Low
-	case m.denies.Authoritative:
+	case m.denies.Authoritative || m.anew || !m.cached():
 		v.status, v.severity = finding.Suspected, finding.Medium
 	}
 	m.see(desk, v)
@@ -92,5 +125,9 @@ func (m *denial) internal() bool {
 	server := m.denies.Server.Addr()
 	return allPrivate(m.has.Addresses) && !server.IsPrivate() && !server.IsLoopback()
 }
+
+// cached tells whether it is known that the denial is one of the past: it counts down, or
+// the name was seen to be made.
+func (m *denial) cached() bool { return m.denies.Counts || m.has.Made }
 
 func (m *denial) mended(event.Time, trap.Desk) (string, bool) { return "", false }

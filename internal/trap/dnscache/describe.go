@@ -108,6 +108,22 @@ func (m *denial) describe(w *writer) {
 		w.sure.Add(25, "its negative TTL counts down: it comes from a cache, which asks again in %d s", left)
 		w.evidence("the denial comes from a cache and holds for %d s yet", left)
 	}
+	m.weigh(w)
+	w.against("not an AAAA that is missing beside an A: both answers are of the type " + m.name.Type)
+	w.fixDenial(m)
+}
+
+func (m *denial) weigh(w *writer) {
+	switch {
+	case m.anew:
+		w.sure.Add(-30, "it asked anew since, and was told the same: it does not keep what was")
+		w.against("the resolver fetched its denial anew: the server that it asks is behind, or is not meant to know the name (split horizon)")
+	case m.has.Made:
+		w.sure.Add(15, "%s denied the name, too, before it was made", m.has.Server.Addr())
+	case !m.denies.Counts:
+		w.sure.Add(-20, "that the name was ever denied elsewhere was not seen, nor that the denial is an old one")
+		w.against("two resolvers that are meant to differ: a private zone that only one of them knows (split horizon)")
+	}
 	if m.denies.Authoritative {
 		w.sure.Add(-30, "it says so as the zone's own server: a zone that was not brought up to date, or one without the name on purpose")
 		w.against("the resolver that denies speaks for the zone itself (AA): a secondary that is behind, or split horizon")
@@ -116,8 +132,6 @@ func (m *denial) describe(w *writer) {
 		w.sure.Add(-30, "the name has private addresses only, and this resolver is a public one")
 		w.against("an internal name that a public resolver is not meant to know")
 	}
-	w.against("not an AAAA that is missing beside an A: both answers are of the type " + m.name.Type)
-	w.fixDenial(m)
 }
 
 func (m *long) describe(w *writer) {
@@ -165,6 +179,9 @@ func (m *mute) describe(w *writer) {
 	w.symptom("connections by name wait for seconds or fail (\"Temporary failure in name resolution\"), by address they work")
 	w.evidence("%d questions to %s in %s: %d without an answer, %d answered with an error, %d answered",
 		sum.asked, at, window, sum.unanswered, sum.failed, sum.answered)
+	if run := m.server.run; run.dead() {
+		w.evidence("none of the last %d questions was answered, the first of them asked at %s", run.questions, w.clock(run.first))
+	}
 	w.evidence("among them %s, asked by %s", quoteNames(m.server.failed), w.who())
 	w.sure.Add(50, "%d questions came to nothing", sum.unanswered+sum.failed)
 	m.weigh(w)

@@ -139,6 +139,9 @@ func (m *disagree) quiet() time.Duration {
 func (m *disagree) meant() (string, bool) {
 	private, public := 0, 0
 	for _, s := range []flow.Said{m.one, m.other} {
+		if slices.ContainsFunc(s.Addresses, netip.Addr.IsUnspecified) {
+			return "one side answers with no host's address: a filter of names, on purpose", true
+		}
 		if allPrivate(s.Addresses) {
 			private++
 		} else {

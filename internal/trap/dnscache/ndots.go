@@ -39,6 +39,8 @@ type expansion struct {
 	lost     time.Duration
 	plains   int
 	plainAt  event.Time
+	// exists is true where one of the names was not denied before it was expanded.
+	exists bool
 }
 
 func expansionKey(id event.Netns, comm string) trap.Key {
@@ -70,6 +72,7 @@ func (g *expansion) add(l lookup) {
 	g.wasted += uint64(l.wasted)
 	g.lost += l.lost
 	g.plains = 0
+	g.exists = g.exists || !l.absent
 	g.fewest = min(g.fewest, strings.Count(l.name, "."))
 	if len(g.names) < maxNames && !slices.Contains(g.names, l.name) {
 		g.names = append(g.names, l.name)
@@ -100,7 +103,7 @@ func (g *expansion) plain(q *event.DNSQuery) {
 }
 
 func (g *expansion) judge(now event.Time, desk trap.Desk) {
-	if len(g.names) < ndotsNames && g.lookups < ndotsLookups || !g.ready(now) {
+	if len(g.names) < ndotsNames && g.lookups < ndotsLookups || !g.ready(now) || g.innocent() {
 		return
 	}
 	v := verdict{status: finding.Confirmed, severity: finding.Medium, rests: dnsKinds()}
@@ -108,6 +111,17 @@ func (g *expansion) judge(now event.Time, desk trap.Desk) {
 		v.severity = finding.Low
 	}
 	g.see(desk, v)
+}
+
+// innocent tells whether it is no program's search list that is seen: a name that does
+// not exist is asked for again and again, where ndots has it asked for before the list, or
+// a resolver passes on what others ask of it.
+func (g *expansion) innocent() bool {
+	r := g.resolver
+	if r == nil || r.PID != g.owner.PID {
+		return false
+	}
+	return !g.exists && r.Ndots <= g.fewest || r.Serves
 }
 
 func (g *expansion) mended(_ event.Time, desk trap.Desk) (string, bool) {

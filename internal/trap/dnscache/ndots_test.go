@@ -274,3 +274,51 @@ func TestAskersMemoryIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// A name that does not exist is asked for as it is, then with the search list: the next
+// try comes after those denials, and is no expansion.
+func TestNameThatDoesNotExistIsNoExpansion(t *testing.T) {
+	for what, pause := range map[string]time.Duration{"now and then": 2 * time.Second, "without a pause": 0} {
+		s := newScene()
+		s.resolver = clusterFile()
+		s.resolver.Ndots = 1
+		for range 12 {
+			s.deny(one, "old.example.org", "A", 30)
+			s.deny(one, "old.example.org", "AAAA", 30)
+			for _, suffix := range clusterSearch() {
+				s.deny(one, "old.example.org."+suffix, "A", 30)
+				s.deny(one, "old.example.org."+suffix, "AAAA", 30)
+			}
+			s.pass(pause)
+		}
+		s.settle()
+		if len(s.Sightings) > 0 {
+			t.Errorf("%s: false alarm: %+v", what, s.Sightings)
+		}
+	}
+}
+
+func TestExpansionOfANameThatDoesNotExistIsToldToo(t *testing.T) {
+	s := newScene()
+	s.resolver = clusterFile()
+	for range 4 {
+		for _, suffix := range clusterSearch() {
+			s.deny(one, "old.example.org."+suffix, "A", 30)
+		}
+		s.deny(one, "old.example.org", "A", 30)
+		s.pass(time.Second)
+	}
+	s.must(t, NdotsExpansion, finding.Confirmed, finding.Medium)
+}
+
+// A resolver's own clients may be in another namespace, or on another host.
+func TestResolverThatPassesSearchesOnIsNotMeant(t *testing.T) {
+	s := newScene()
+	s.resolver = &event.Resolver{Path: "/etc/resolv.conf", Ndots: 1, Serves: true}
+	for range 3 {
+		s.expand("api.example.org")
+		s.expand("db.example.org")
+	}
+	s.settle()
+	s.silent(t)
+}

@@ -221,3 +221,75 @@ func TestDayLongNamesOfANamespaceAreBounded(t *testing.T) {
 		t.Errorf("%d told", n)
 	}
 }
+
+// A resolver that is not meant to know a name, as that of a home beside a VPN's, denies it
+// for ever: one that keeps an old denial does so until it has run out.
+func TestDenialOfAnotherHorizonIsOnlySuspected(t *testing.T) {
+	s := newScene()
+	s.say(two, name, 300, "10.9.9.9")
+	for range 3 {
+		s.deny(one, name, "A", 60)
+		s.pass(time.Second)
+	}
+	s.settle()
+	f := s.must(t, NegativeCached, finding.Suspected, finding.Medium)
+	if !slices.ContainsFunc(f.Against, func(a string) bool { return strings.Contains(a, "split horizon") }) {
+		t.Errorf("against %q", f.Against)
+	}
+}
+
+func TestDenialOfANameThatWasSeenToBeMadeIsConfirmed(t *testing.T) {
+	s := newScene()
+	s.deny(two, name, "A", 1)
+	s.say(two, name, 300, newA)
+	s.pass(2 * time.Second)
+	for range 2 { // dnsmasq gives no SOA with what it keeps
+		s.deny(one, name, "A", 0)
+	}
+	s.settle()
+	s.must(t, NegativeCached, finding.Confirmed, finding.High)
+}
+
+func TestDenialThatIsFetchedAnewIsNoCaches(t *testing.T) {
+	s := newScene()
+	s.say(two, name, 300, newA)
+	for left := uint32(6); left > 2; left-- {
+		s.deny(one, name, "A", left)
+		s.pass(time.Second)
+	}
+	s.must(t, NegativeCached, finding.Confirmed, finding.High)
+	s.pass(3 * time.Second)
+	s.deny(one, name, "A", 6)
+	s.settle()
+	s.must(t, NegativeCached, finding.Suspected, finding.Medium)
+}
+
+func TestAddressesThatAreMadeForIPv6AreNotDeniedByOthers(t *testing.T) {
+	for what, made := range map[string]string{"the known prefix": "64:ff9b::c612:34", "the network's own": "2001:db8:64::c000:201"} {
+		s := newScene()
+		s.say(one, name, 300, oldA) // 192.0.2.1
+		q := s.query(two, name, "AAAA")
+		s.Feed(q)
+		s.Feed(s.answer(q, 300, made))
+		for range 3 {
+			s.pass(time.Second)
+			q := s.query(one, name, "AAAA")
+			s.Feed(q)
+			s.Feed(s.answer(q, 0))
+		}
+		s.settle()
+		if len(s.Sightings) > 0 {
+			t.Errorf("%s: false alarm %+v", what, s.Sightings)
+		}
+	}
+}
+
+func TestFilterOfNamesIsMeant(t *testing.T) {
+	s := newScene()
+	for range 3 {
+		s.say(one, name, 300, "0.0.0.0")
+		s.say(two, name, 300, newA)
+	}
+	s.settle()
+	s.must(t, ResolversDisagree, finding.Suspected, finding.Low)
+}

@@ -69,6 +69,8 @@ type lookup struct {
 	suffixes []string
 	wasted   int
 	lost     time.Duration
+	// absent is true where the name itself was denied before.
+	absent bool
 }
 
 func (d *Detector) asker(key askerKey) *asker {
@@ -129,12 +131,13 @@ func (d *Detector) searching(q *event.DNSQuery, desk trap.Desk) {
 func (a *asker) comesTo(q *event.DNSQuery) (lookup, bool) {
 	l := lookup{name: q.Name, at: q.Time}
 	var begun, ended event.Time
+	own := a.missed(q.Name)
 	kept := a.misses[:0]
 	for _, m := range a.misses {
-		suffix, ok := strings.CutPrefix(m.name, q.Name+".")
 		if q.Time.Sub(m.asked) >= lookupSpan {
 			continue
 		}
+		suffix, ok := strings.CutPrefix(m.name, q.Name+".")
 		if !ok {
 			kept = append(kept, m)
 			continue
@@ -148,7 +151,22 @@ func (a *asker) comesTo(q *event.DNSQuery) (lookup, bool) {
 	}
 	a.misses = kept
 	l.lost = ended.Sub(begun)
+	l.absent = own != nil
+	if own != nil && begun.Sub(own.answered) < q.Time.Sub(ended) {
+		return l, false // they followed the name, in a lookup before
+	}
 	return l, len(l.suffixes) > 0
+}
+
+// missed gives the denial of a name itself, nil where there was none. A name that does
+// not exist goes through the search list whatever ndots says, but after it was asked for.
+func (a *asker) missed(name string) *miss {
+	for _, m := range a.misses {
+		if m.name == name {
+			return &m
+		}
+	}
+	return nil
 }
 
 func (a *asker) remember(q *event.DNSQuery) {

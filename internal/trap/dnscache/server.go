@@ -50,8 +50,30 @@ type server struct {
 	good    [goodKept]event.Time
 	next    int
 	failed  []string // names that failed within the matter under way
+	run     run
 	slowest time.Duration
 }
+
+// run is what went unanswered since the newest question that was answered was asked.
+type run struct {
+	questions int
+	first     event.Time // when the first of them was asked
+	name      string     // the first one's
+	names     bool       // there are others
+}
+
+func (r *run) add(q *event.DNSQuery) {
+	if r.questions == 0 {
+		*r = run{first: q.Time, name: q.Name}
+	}
+	r.questions++
+	r.first = min(r.first, q.Time)
+	r.names = r.names || q.Name != r.name
+}
+
+// dead tells whether a resolver that was answering has stopped: several questions, about
+// several names, and none that was asked since was answered.
+func (r *run) dead() bool { return r.questions >= silentLeast && r.names }
 
 // An outage is over, before it was noticed, where this many questions that were asked
 // since were answered and fewer than half as many wait.
@@ -127,8 +149,14 @@ func (s *server) note(name string) {
 
 // unanswered takes an exchange that was given up.
 func (d *Detector) unanswered(x *flow.Exchange, at event.Time, desk trap.Desk) {
+	if x.Outrun() {
+		return
+	}
 	s := d.server(x.Query.Netns, x.Query.Server)
 	s.now(at).unanswered++
+	if x.Query.Time > slices.Max(s.good[:]) {
+		s.run.add(&x.Query)
+	}
 	if d.over(s, x.Last) {
 		return
 	}
@@ -138,7 +166,7 @@ func (d *Detector) unanswered(x *flow.Exchange, at event.Time, desk trap.Desk) {
 
 // answered takes an exchange that ended, well or with a server's own error.
 func (d *Detector) answered(x *flow.Exchange, a *event.DNSAnswer, desk trap.Desk) {
-	s := d.server(a.Netns, a.Server)
+	s := d.server(x.Query.Netns, x.Query.Server) // where addresses are translated, not the one that it comes from
 	step := s.now(a.Time)
 	if x.Late && step.unanswered > 0 {
 		step.unanswered--
@@ -153,19 +181,24 @@ func (d *Detector) answered(x *flow.Exchange, a *event.DNSAnswer, desk trap.Desk
 	step.answered++
 	s.good[s.next] = x.Query.Time
 	s.next = (s.next + 1) % goodKept
+	if x.Last >= s.run.first {
+		s.run = run{}
+	}
 	s.back++
 	s.lastGood = a.Time
 }
 
 // silent tells whether the window shows a resolver that does not do its work. Errors
-// count only for several names: one may have a broken zone.
+// count only for several names: one may have a broken zone. One that did it until a
+// moment ago has most of the window in its favour, so its last questions count by
+// themselves.
 func (s *server) silent(sum tally) bool {
 	bad := sum.unanswered
 	if len(s.failed) > 1 {
 		bad += sum.failed
 	}
 	settled := sum.unanswered + sum.failed + sum.answered
-	return bad >= silentLeast && float64(bad) >= silentShare*float64(settled)
+	return bad >= silentLeast && float64(bad) >= silentShare*float64(settled) || s.run.dead()
 }
 
 func (d *Detector) judgeServer(s *server, x *flow.Exchange, at event.Time, desk trap.Desk) {

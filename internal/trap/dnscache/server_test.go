@@ -232,3 +232,70 @@ func TestEncryptedQuestionsAreSaidToBeUnseen(t *testing.T) {
 		t.Errorf("never seen: %q", never)
 	}
 }
+
+// race sends one question to both resolvers at once, as musl does; what answers is what
+// came before the socket was closed.
+func (s *scene) race(name string, answers func(first, second *event.DNSQuery)) {
+	first := s.query(one, name, "A")
+	second := *first
+	second.Server = netip.AddrPortFrom(netip.MustParseAddr(two), 53)
+	s.Feed(first)
+	s.Feed(&second)
+	answers(first, &second)
+}
+
+func TestSlowerOfTwoResolversThatAreRacedIsNotSilent(t *testing.T) {
+	s := newScene()
+	for i := range 20 {
+		s.race(fmt.Sprintf("n%d.example.org", i), func(first, _ *event.DNSQuery) { s.Feed(s.answer(first, 60, oldA)) })
+		s.pass(300 * time.Millisecond)
+	}
+	s.pass(2 * answerWait)
+	s.silent(t)
+}
+
+func TestResolversThatAreRacedInVainAreSilent(t *testing.T) {
+	for what, answers := range map[string]func(*scene, *event.DNSQuery){
+		"none answers":      func(*scene, *event.DNSQuery) {},
+		"one gives refusal": func(s *scene, q *event.DNSQuery) { a := s.answer(q, 0); a.RCode = "REFUSED"; s.Feed(a) },
+	} {
+		s := newScene()
+		for i := range 4 {
+			s.race(fmt.Sprintf("n%d.example.org", i), func(first, _ *event.DNSQuery) { answers(s, first) })
+		}
+		s.pass(2 * answerWait)
+		told := slices.ContainsFunc(s.Sightings, func(seen trap.Sighting) bool { return seen.Key.Subject == two })
+		if !told {
+			t.Errorf("%s: nothing is told of %s: %+v", what, two, s.Sightings)
+		}
+	}
+}
+
+func TestResolverThatStopsIsToldThoughTheWindowSpeaksForIt(t *testing.T) {
+	s := newScene()
+	for i := range 100 {
+		s.say(one, fmt.Sprintf("n%d.example.org", i), 60, oldA)
+		s.pass(100 * time.Millisecond)
+	}
+	for i := range 2 {
+		s.lose(one, fmt.Sprintf("n%d.example.org", i))
+		s.lose(one, fmt.Sprintf("n%d.example.org", i))
+	}
+	s.pass(answerWait + 2*250*time.Millisecond + factsWait)
+	f := s.must(t, ResolverUnanswered, finding.Suspected, finding.High)
+	if !slices.ContainsFunc(f.Evidence, func(e string) bool { return strings.Contains(e, "none of the last 4 questions") }) {
+		t.Errorf("evidence %q", f.Evidence)
+	}
+}
+
+func TestResolverWithOneFarNameIsNotDead(t *testing.T) {
+	s := newScene()
+	for i := range 60 {
+		s.say(one, fmt.Sprintf("n%d.example.org", i), 60, oldA)
+	}
+	for range 4 {
+		s.lose(one, "far.example.org")
+	}
+	s.pass(2 * answerWait)
+	s.silent(t)
+}
