@@ -59,6 +59,9 @@ type Plan struct {
 	Recordings []Recording
 	// Bare leaves out the hosts that lack something.
 	Bare bool
+	// Parts are the kinds of jobs to run beside doctor and the ladders, by what their
+	// names begin with: "lab", "replay", "test", "host", "refused"; nil means all.
+	Parts []string
 	// Known are what is known not to work: a scenario among them is given less
 	// time, for most show it by waiting in vain.
 	Known []Skip
@@ -68,7 +71,24 @@ type Plan struct {
 
 // Boots gives the machines to run for a target. The first has the ordinary host's
 // jobs.
-func (p Plan) Boots(t image.Target) []Boot {
+func (p Plan) Boots(t image.Target) (boots []Boot) {
+	for _, boot := range p.all(t) {
+		boot.Script.Jobs = slices.DeleteFunc(boot.Script.Jobs, func(j job.Job) bool { return !p.wants(j.Name) })
+		if len(boot.Script.Jobs) > 0 {
+			boots = append(boots, boot)
+		}
+	}
+	return boots
+}
+
+func (p Plan) wants(name string) bool {
+	part, _, _ := strings.Cut(name, "/")
+	always := part == jobDoctor || part+"/" == jobLadder
+	return always || p.Parts == nil || slices.Contains(p.Parts, part)
+}
+
+// all gives the machines for every part.
+func (p Plan) all(t image.Target) []Boot {
 	jobs := append([]job.Job{doctor(jobDoctor, "--cost")}, ladders()...)
 	for _, name := range p.scenarios(t) {
 		jobs = append(jobs, p.scenario(name))
@@ -175,8 +195,14 @@ func tests() (jobs []job.Job) {
 	return jobs
 }
 
-// Check tells which scenario names there are none of.
+// Check tells which scenario names, or parts, there are none of.
 func (p Plan) Check() error {
+	kinds := []string{jobScenario, jobReplay, jobTests, jobHost, jobRefused}
+	for _, part := range p.Parts {
+		if !slices.Contains(kinds, part+"/") {
+			return fmt.Errorf("no such part of a run as %q; there are %s", part, strings.Join(kinds, " "))
+		}
+	}
 	for _, name := range p.Scenarios {
 		if _, err := lab.Find(name); err != nil {
 			return err

@@ -90,3 +90,21 @@ func TestJobNamesAreUnique(t *testing.T) {
 		}
 	}
 }
+
+func TestPartsLeaveOutTheOthers(t *testing.T) {
+	target := image.Targets()[1]
+	boots := Plan{Parts: []string{"host"}}.Boots(target)
+	for i, boot := range boots {
+		for _, j := range boot.Script.Jobs {
+			if part, _, _ := strings.Cut(j.Name, "/"); part != "host" && (i > 0 || part != "doctor" && part != "ladder") {
+				t.Errorf("boot %d runs %s", i, j.Name)
+			}
+		}
+	}
+	if len(boots) != len(others())+1 {
+		t.Errorf("%d boots, want one for each of %d hosts and one for the rest", len(boots), len(others()))
+	}
+	if err := (Plan{Parts: []string{"labs"}}).Check(); err == nil {
+		t.Error("a part that does not exist is taken")
+	}
+}

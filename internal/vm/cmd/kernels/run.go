@@ -35,6 +35,7 @@ func run(ctx context.Context, tree build.Tree, args []string) (int, error) {
 	flags := flag.NewFlagSet("run", flag.ContinueOnError)
 	kernels := flags.String("kernels", "all", "the kernels to run: names, `ci` or `all`")
 	scenarios := flags.String("scenarios", "", "only these lab scenarios, comma-separated; `none` for none (default: all)")
+	parts := flags.String("parts", "", "only these parts beside doctor and the ladders, comma-separated: lab, replay, test, host, refused")
 	flags.BoolVar(&c.plan.Bare, "bare", false, "leave out the hosts that lack something")
 	flags.BoolVar(&c.plan.Brief, "brief", false, "one boot, one fault and one twin of each trap, and no tests of packages")
 	flags.IntVar(&c.machines, "machines", 2, "how many machines run at a time")
@@ -46,7 +47,7 @@ func run(ctx context.Context, tree build.Tree, args []string) (int, error) {
 	if err != nil {
 		return exitUsage, err
 	}
-	c.targets, c.plan.Scenarios = targets, named(*scenarios)
+	c.targets, c.plan.Scenarios, c.plan.Parts = targets, named(*scenarios), named(*parts)
 	if err := c.plan.Check(); err != nil {
 		return exitUsage, err
 	}
