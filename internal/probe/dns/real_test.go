@@ -38,8 +38,8 @@ func (s *scene) cacheAt(addr string, lines ...string) *book {
 	return b
 }
 
-// dnsmasq starts the real one, which asks the zone's server for everything.
-func (s *scene) dnsmasq(addr string) {
+// dnsmasq starts the real one, which asks another server for everything.
+func (s *scene) dnsmasq(addr, upstream string) {
 	s.Helper()
 	path, err := exec.LookPath("dnsmasq")
 	if err != nil {
@@ -47,7 +47,7 @@ func (s *scene) dnsmasq(addr string) {
 	}
 	pid := filepath.Join(s.TempDir(), "pid")
 	c := exec.Command(path, "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--no-poll", "--user=root",
-		"--pid-file="+pid, "--listen-address="+addr, "--bind-interfaces", "--cache-size=100", "--server=127.0.1.1", "--log-facility=/dev/null")
+		"--pid-file="+pid, "--listen-address="+addr, "--bind-interfaces", "--cache-size=100", "--server="+upstream, "--log-facility=/dev/null")
 	s.netns.Do(s, c.Start)
 	s.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
 	kerneltest.Within(s, 5*time.Second, "dnsmasq is ready", func() bool {
@@ -59,7 +59,7 @@ func (s *scene) dnsmasq(addr string) {
 func TestCacheBehindItsZoneIsToldWithTheTimeItStaysSo(t *testing.T) {
 	s := newScene(t)
 	zone := s.zoneAt("127.0.1.1", zoneLines("192.0.2.1")...)
-	s.dnsmasq("127.0.0.53")
+	s.dnsmasq("127.0.0.53", "127.0.1.1")
 	if r := s.probe("app.example.test", at(Stub, "127.0.0.53")); r.Verdict != VerdictAgree || r.BehindSeconds != 0 {
 		t.Fatalf("before the change: %+v", r)
 	}
@@ -79,7 +79,7 @@ func TestCacheBehindItsZoneIsToldWithTheTimeItStaysSo(t *testing.T) {
 func TestDenialInACacheIsTold(t *testing.T) {
 	s := newScene(t)
 	zone := s.zoneAt("127.0.1.1", zoneLines("192.0.2.1")...)
-	s.dnsmasq("127.0.0.53")
+	s.dnsmasq("127.0.0.53", "127.0.1.1")
 	if r := s.probe("new.example.test", at(Stub, "127.0.0.53")); r.Verdict != VerdictAgree || s.row(r, "127.0.0.53").RCode != "NXDOMAIN" {
 		t.Fatalf("before it was made: %+v", r)
 	}
@@ -127,7 +127,7 @@ func TestResolversDisagreeAndNobodyKnowsBetter(t *testing.T) {
 func TestCacheIsToldFromASourceByItsCounting(t *testing.T) {
 	s := newScene(t)
 	source := s.cacheAt("127.0.1.1", "app.example.test. 300 A 192.0.2.1")
-	s.dnsmasq("127.0.0.53")
+	s.dnsmasq("127.0.0.53", "127.0.1.1")
 	servers := []Server{at(Stub, "127.0.0.53"), at(Given, "127.0.1.1")}
 	s.probe("app.example.test", servers...)
 	source.set("app.example.test. 300 A 192.0.2.2")
