@@ -93,7 +93,10 @@ func (*Detector) Needs() []trap.Need {
 
 // Never implements trap.Limited.
 func (*Detector) Never() []string {
-	return []string{"DNS over TLS, HTTPS or QUIC: what is asked there is encrypted before it leaves the program"}
+	return []string{
+		"DNS over TLS, HTTPS or QUIC: what is asked there is encrypted before it leaves the program",
+		"questions that a NAT rule of the same namespace leads to another port, as those to Docker's 127.0.0.11: they are seen behind the rule",
+	}
 }
 
 // Observe implements trap.Detector.

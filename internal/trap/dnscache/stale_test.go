@@ -314,3 +314,42 @@ func TestCrowdIsHeldToNoName(t *testing.T) {
 	s.settle()
 	s.silent(t)
 }
+
+func TestPoolThatDialsAgainAfterMinutesIsStale(t *testing.T) {
+	s := newScene()
+	s.say(one, name, 30, oldA)
+	s.dial(oldA)
+	for range 20 { // others look the name up now and then
+		s.pass(time.Minute)
+		s.pid++
+		s.say(one, name, 30, newA)
+	}
+	s.silent(t)
+	s.pid = appPID
+	s.dial(oldA)
+	s.settle()
+	if f := s.must(t, StaleAnswer, finding.Confirmed, finding.High); f.Process.PID != appPID {
+		t.Errorf("told of %+v", f.Process)
+	}
+}
+
+func TestAddressThatMovesBackIsGoodAgain(t *testing.T) {
+	s := newScene()
+	s.say(one, name, 2, oldA)
+	s.pass(4 * time.Second)
+	s.say(one, name, 2, newA)
+	s.dial(oldA)
+	s.settle()
+	s.must(t, StaleAnswer, finding.Confirmed, finding.High)
+	s.pass(4 * time.Second)
+	s.say(one, name, 2, oldA)
+	if got := s.mended(); len(got) != 1 || !strings.Contains(got[0], oldA+" again") {
+		t.Errorf("mended %q", got)
+	}
+	seen := len(s.Sightings)
+	s.dial(oldA)
+	s.settle()
+	if len(s.Sightings) != seen {
+		t.Errorf("told again: %+v", s.Sightings)
+	}
+}
