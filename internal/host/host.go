@@ -33,6 +33,8 @@ type Host struct {
 	cachesAt   event.Time
 	// order is what was last seen of each namespace's packets out of order.
 	order map[event.Netns]disorder
+	// waits is what was last seen of each namespace's unanswered SYNs.
+	waits map[event.Netns]waiting
 }
 
 // New gives a host that looks at w. It reads the inode of the caller's namespace,
@@ -42,7 +44,7 @@ func New(w World) *Host {
 	if err != nil {
 		own = 0 // no /proc: every namespace is then found, or not, by its path
 	}
-	return &Host{world: w, own: own, known: map[event.Netns]Target{}, order: map[event.Netns]disorder{}}
+	return &Host{world: w, own: own, known: map[event.Netns]Target{}, order: map[event.Netns]disorder{}, waits: map[event.Netns]waiting{}}
 }
 
 // Own gives the inode of the namespace that the agent itself runs in, 0 where
@@ -102,6 +104,8 @@ func (h *Host) inquire(ctx context.Context, w event.Want) (event.Event, error) {
 		return h.firewall(at, w)
 	case event.KindResolver:
 		return h.resolver(at, w)
+	case event.KindUplinks:
+		return h.uplinks(at, w)
 	default:
 		return nil, errors.New("no such fact")
 	}

@@ -161,7 +161,20 @@ func (r *route) event(name func(uint32) string) event.Route {
 
 // defaults implements World.Defaults for the calling thread's namespace.
 func defaults(name func(uint32) string) ([]event.Route, error) {
+	found, err := defaultRoutes()
+	if err != nil {
+		return nil, err
+	}
 	var all []event.Route
+	for i := range found {
+		all = append(all, found[i].event(name))
+	}
+	return all, nil
+}
+
+// defaultRoutes gives those of every table, both families.
+func defaultRoutes() ([]route, error) {
+	var all []route
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		body := &nl.RtMsg{RtMsg: unix.RtMsg{Family: family}}
 		found, err := dump(unix.RTM_GETROUTE, []nl.NetlinkRequestData{body}, func(msg []byte) (route, bool) {
@@ -174,9 +187,7 @@ func defaults(name func(uint32) string) ([]event.Route, error) {
 		if err != nil && !errors.Is(err, unix.EAFNOSUPPORT) {
 			return nil, err
 		}
-		for i := range found {
-			all = append(all, found[i].event(name))
-		}
+		all = append(all, found...)
 	}
 	return all, nil
 }

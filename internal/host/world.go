@@ -57,6 +57,11 @@ type World struct {
 	Tracked  func(a, b netip.Addr) (rows []event.Tracked, whole bool, err error)
 	Invalids func() (uint64, error)
 
+	// Uplinks fills in the handshakes that went by default routes which nothing ranks, and
+	// tells whether a SYN waits at all. Nothing is filled in where none waits, unless all
+	// is asked for, and no routes are read unless asked for.
+	Uplinks func(answer *event.Uplinks, all, routes bool) (some bool, err error)
+
 	// Connections gives the TCP connections of the namespace behind path that wait for
 	// missing bytes, and all with a peer where that is valid. Nil where the agent has
 	// no such sight.
@@ -90,6 +95,7 @@ func Real() World {
 		Guards:    guards,
 		Tracked:   tracked,
 		Invalids:  invalids,
+		Uplinks:   uplinks,
 	}
 }
 

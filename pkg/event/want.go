@@ -10,7 +10,7 @@ import "net/netip"
 // a replay need not ask.
 type Want struct {
 	// Of is the kind of the answer: KindRouting, KindRouteBack, KindPortSettings,
-	// KindPortUse, KindProcess, KindNamespace, KindPath, KindConnections, KindFirewall or
+	// KindPortUse, KindProcess, KindNamespace, KindPath, KindConnections, KindFirewall, KindUplinks or
 	// KindPathProbe, which is answered only where active probes are allowed.
 	Of    Kind
 	Netns Netns

@@ -109,6 +109,6 @@ func every() []event.Event {
 		&event.Process{}, &event.Namespace{}, &event.Host{}, &event.Hook{}, &event.Loss{},
 		&event.Retransmit{}, &event.Connections{}, &event.TooBig{}, &event.Refusal{}, &event.Path{}, &event.PathProbe{},
 		&event.DNSQuery{}, &event.DNSAnswer{}, &event.Dial{}, &event.Resolver{}, &event.Kept{},
-		&event.Firewall{},
+		&event.Firewall{}, &event.Uplinks{},
 	}
 }

@@ -43,6 +43,8 @@ func (r *Redactor) event(e event.Event) event.Event {
 		return r.path(*e)
 	case *event.Firewall:
 		return r.firewall(*e)
+	case *event.Uplinks:
+		return r.uplinks(*e)
 	case *event.PathProbe:
 		return r.probe(*e)
 	default:
@@ -85,6 +87,19 @@ func (r *Redactor) firewall(e event.Firewall) event.Event {
 	for i := range e.Tracked {
 		row := &e.Tracked[i]
 		row.Source, row.Destination = r.addrPort(row.Source), r.addrPort(row.Destination)
+	}
+	return &e
+}
+
+func (r *Redactor) uplinks(e event.Uplinks) event.Event {
+	e.Ways, e.Handshakes = slices.Clone(e.Ways), slices.Clone(e.Handshakes)
+	for i := range e.Ways {
+		way := &e.Ways[i]
+		way.Gateway, way.Text = r.addr(way.Gateway), r.text(way.Text)
+	}
+	for i := range e.Handshakes {
+		one := &e.Handshakes[i]
+		one.Local, one.Peer = r.addrPort(one.Local), r.addrPort(one.Peer)
 	}
 	return &e
 }

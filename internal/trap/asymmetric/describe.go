@@ -22,6 +22,7 @@ func (d *Detector) Describe(k trap.Key, facts *flow.Facts, f *finding.Finding) {
 	}
 	g, ok := d.groups.Get(k)
 	if !ok {
+		d.describeJunction(k, facts, f)
 		return
 	}
 	g.describeFlow(f)

@@ -16,6 +16,9 @@
 // table has of the connection, tell that from the many packets that are invalid and
 // harm nobody.
 //
+// Of default routes that nothing ranks, the one that loses what it is given is told by
+// comparison with the other.
+//
 // Innocent: frames that were not for this host alone (broadcast, multicast, ARP),
 // multicast sources, a single martian that strayed in.
 package asymmetric
@@ -36,12 +39,16 @@ const (
 	MartianSource  finding.Cause = "martian-source"
 	// FirewallInvalid is of TCP connections that a firewall knows one half of.
 	FirewallInvalid finding.Cause = "stateful-firewall-invalid"
+	// DefaultRoutes is of connections that fail by one of several default routes which
+	// nothing ranks.
+	DefaultRoutes finding.Cause = "multiple-default-routes"
 )
 
 // Bounds and periods.
 const (
 	maxGroups = 1024
 	maxCounts = 16384
+	maxSpaces = 4096
 	// factsWait is how long a verdict waits for the host's answers: the record is
 	// to be out within a second of the first drop.
 	factsWait = 500 * time.Millisecond
@@ -59,6 +66,10 @@ type Detector struct {
 	counts *flow.Counts[dropKey]
 	groups *flow.Table[trap.Key, *group]
 	halves *flow.Table[trap.Key, *half]
+	// junctions are the namespaces with rival default routes; spaces when the handshakes
+	// of each namespace were last asked for.
+	junctions *flow.Table[event.Netns, *junction]
+	spaces    *flow.Table[event.Netns, event.Time]
 }
 
 // dropKey is the kernel's key of a drop counter.
@@ -75,6 +86,9 @@ func New() *Detector {
 		counts: flow.NewCounts[dropKey](maxCounts),
 		groups: flow.NewTable[trap.Key, *group](maxGroups),
 		halves: flow.NewTable[trap.Key, *half](maxHalves),
+
+		junctions: flow.NewTable[event.Netns, *junction](maxJunctions),
+		spaces:    flow.NewTable[event.Netns, event.Time](maxSpaces),
 	}
 }
 
@@ -103,6 +117,16 @@ func (d *Detector) Observe(e event.Event, desk trap.Desk) {
 		d.takeRouteBack(e, desk)
 	case *event.Firewall:
 		d.takeFirewall(e, desk)
+	case *event.Uplinks:
+		d.takeUplinks(e, desk)
+	case *event.Namespace:
+		if e.Gone {
+			d.leave(e.Netns)
+			return
+		}
+		d.meet(e.Netns)
+	case *event.PortPressure:
+		d.meet(e.Netns)
 	}
 }
 
@@ -182,6 +206,7 @@ func (d *Detector) takeRouteBack(e *event.RouteBack, desk trap.Desk) {
 
 // Tick implements trap.Detector.
 func (d *Detector) Tick(now event.Time, desk trap.Desk) {
+	d.tickJunctions(now, desk)
 	for g := range d.groups.All {
 		g.judge(now, desk)
 		if !desk.Open(g.key) {
