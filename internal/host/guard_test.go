@@ -4,6 +4,7 @@
 package host
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"testing"
@@ -66,33 +67,38 @@ func TestGuardsAreFoundHoweverTheyAreWritten(t *testing.T) {
 }
 
 func TestTrackedConnectionsAreThoseOfThePair(t *testing.T) {
-	kerneltest.Exclusive(t)
+	kerneltest.RequireRoot(t)
 	ns := kerneltest.Namespace(t)
 	ns.Run(t, "ip", "link", "set", "lo", "up")
 	ns.Run(t, "nft", "table inet f { chain in { type filter hook input priority 0; ct state invalid drop; }; }")
-	here, other := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.2")
-	ns.Do(t, func() error {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return err
-		}
-		defer listener.Close()
-		conn, err := net.Dial("tcp", listener.Addr().String())
-		if err != nil {
-			return err
-		}
-		defer conn.Close()
-		rows, whole, err := tracked(here, here)
-		if err != nil || !whole || len(rows) != 1 {
-			t.Fatalf("rows %+v, whole %v, %v", rows, whole, err)
-		}
-		if r := rows[0]; !r.Replied || r.State != "ESTABLISHED" || r.Destination.String() != listener.Addr().String() {
-			t.Errorf("row %+v", r)
-		}
-		if rows, _, err := tracked(here, other); err != nil || len(rows) != 0 {
-			t.Errorf("another pair has %+v, %v", rows, err)
-		}
-		_, err = invalids()
+	ns.Run(t, "ip", "addr", "add", "fd00::2/128", "dev", "lo")
+	for here, other := range map[string]string{"127.0.0.1": "127.0.0.2", "::1": "fd00::2"} {
+		ns.Do(t, func() error { return trackedBetween(t, netip.MustParseAddr(here), netip.MustParseAddr(other)) })
+	}
+}
+
+// trackedBetween connects to an address, and dials another at which nobody answers.
+func trackedBetween(t *testing.T, here, other netip.Addr) error {
+	listener, err := net.Listen("tcp", netip.AddrPortFrom(here, 0).String())
+	if err != nil {
 		return err
-	})
+	}
+	defer listener.Close()
+	conn, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	rows, whole, err := tracked(here, here)
+	if err != nil || !whole || len(rows) != 1 {
+		return fmt.Errorf("%s: rows %+v, whole %v, %w", here, rows, whole, err)
+	}
+	if r := rows[0]; !r.Replied || r.State != "ESTABLISHED" || r.Destination.String() != listener.Addr().String() {
+		t.Errorf("row %+v", r)
+	}
+	if rows, _, err := tracked(here, other); err != nil || len(rows) != 0 {
+		t.Errorf("another pair has %+v, %v", rows, err)
+	}
+	_, err = invalids()
+	return err
 }
