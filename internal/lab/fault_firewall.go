@@ -53,7 +53,7 @@ func firewalls() []Scenario {
 		Name: "firewall-rpfilter", Summary: "a firewall rule drops what comes in by another interface than leads back",
 		Trap: fault.Trap, Cause: rpFilterStrict, Views: end.Views, budget: dropBudget, build: strayedDropped,
 	}
-	return []Scenario{there, back, end, astray, late, scan, window, closed}
+	return append([]Scenario{there, back, end, astray, late, scan, window, closed}, firewalls6(fault, astray)...)
 }
 
 // web is the diamond's server as its clients dial it.

@@ -41,7 +41,7 @@ func rpFilter() []Scenario {
 		Name: "rp-filter-loose", Summary: "the same asymmetry in loose mode: it works",
 		TwinOf: strict.Name, Views: fault.Views, build: looseAsymmetry,
 	}
-	return []Scenario{strict, all, names, router, loose}
+	return append([]Scenario{strict, all, names, router, loose}, rpFilterPolicy(fault)...)
 }
 
 // asymmetry sets rp_filter to all for conf/all and to each for each uplink.

@@ -86,7 +86,7 @@ const (
 // All gives every scenario: each fault, followed by its variants and twins.
 func All() []Scenario {
 	return slices.Concat(
-		rpFilter(), firewalls(), martian(), portsExhausted(), portsRunningOut(),
+		rpFilter(), firewalls(), uplinks(), martian(), portsExhausted(), portsRunningOut(),
 		bindPool(), liveLeak(), twOverflow(), dropFlood(),
 		staleAnswer(), ndots(), answers(), silent(), nameTwins(), hostile(),
 		mtuSender(), mtuTwins(), mtuReceiver(), mtuLink(), mtuOverlay(), pmtud(), pmtudEnd(), pmtudTwins(),
