@@ -317,3 +317,26 @@ func batch(b *testing.B, ns *kerneltest.Netns, links, routes int) {
 		return nil
 	})
 }
+
+func TestInterfaceThatVanishedIsNotCalledStrict(t *testing.T) {
+	kerneltest.RequireRoot(t)
+	ns := kerneltest.Namespace(t)
+	script(t, ns, "link add e0 type veth peer name e1\nlink set e0 up\nlink set e1 up\naddr add 10.9.1.1/24 dev e0")
+	to := netip.MustParseAddr("10.9.1.1")
+	one := claim{prefix: netip.MustParsePrefix("10.9.1.0/24")}
+	ns.Do(t, func() error {
+		index, err := linkIndex("e0")
+		if err != nil {
+			return err
+		}
+		there := &Device{Interface: event.Interface{Index: index, Name: "e0"}}
+		if _, ok := checkClaim(there, one, to, []uint32{0}); !ok {
+			t.Error("no verdict of an interface that is there")
+		}
+		gone := &Device{Interface: event.Interface{Index: index + 100, Name: "e9"}}
+		if check, ok := checkClaim(gone, one, to, []uint32{0}); ok {
+			t.Errorf("a verdict of one that is gone: %+v", check)
+		}
+		return nil
+	})
+}

@@ -143,6 +143,9 @@ func checkClaim(d *Device, one claim, to netip.Addr, marks []uint32) (ReverseChe
 		return ReverseCheck{}, false
 	}
 	check := AskReverse(from, to, d.Index, marks)
+	if !check.Passes && linkName(d.Index) == "" {
+		return ReverseCheck{}, false // it went away since it was listed: that is no verdict
+	}
 	check.Iface, check.Prefix, check.Gateway = d.Name, one.prefix, one.gateway
 	return check, true
 }
