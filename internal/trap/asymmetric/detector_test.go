@@ -230,3 +230,34 @@ func TestWithoutARouteBackARouteIsOfferedInEitherMode(t *testing.T) {
 		}
 	}
 }
+
+// The kernel's row keeps the name that the interface had at its first drop.
+func TestRenamedInterfaceIsCalledByItsNewName(t *testing.T) {
+	desk := traptest.New(New())
+	desk.Feed(drop(second, 1), routing(second+1, 1, 1))
+	renamed := routing(2*second, 1, 1)
+	renamed.Interfaces[1].Name = "wan9"
+	desk.Feed(renamed, drop(3*second, 9))
+	seen, _ := desk.Last(RPFilterStrict)
+	if got := desk.Describe(seen.Key).Fix[0].Shell(); !strings.HasSuffix(got, "sysctl -w net.ipv4.conf.wan9.rp_filter=2") {
+		t.Errorf("first fix %q", got)
+	}
+	if len(desk.Sightings) != 2 || desk.Sightings[0].Key != seen.Key {
+		t.Errorf("not one finding: %v", desk.Sightings)
+	}
+}
+
+func TestMarksAreToldOfWhereTheReverseLookupDoesNotHeedThem(t *testing.T) {
+	for _, heeded := range []bool{false, true} {
+		desk := traptest.New(New())
+		known := routing(second+1, 1, 1)
+		known.Rules = []string{"1000:	from all fwmark 0x7 lookup 102"}
+		known.Interfaces[1].SrcValidMark = heeded
+		desk.Feed(drop(second, 1), known)
+		seen, _ := desk.Last(RPFilterStrict)
+		f := desk.Describe(seen.Key)
+		if told := strings.Contains(f.Fix[len(f.Fix)-1].Shell(), "src_valid_mark=1"); told == heeded {
+			t.Errorf("heeded %v: fixes %v", heeded, f.Fix)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"github.com/trapbpf/trapbpf/internal/flow"
 	"github.com/trapbpf/trapbpf/internal/trap"
@@ -30,7 +31,23 @@ func (g *group) fixFilter(facts *flow.Facts, f *finding.Finding) {
 		g.fixLoose(place, iface, f)
 		g.fixPolicyRoute(place, facts, f)
 	}
+	g.fixMark(facts, f)
 	g.verifyFilter(place, f)
+}
+
+// fixMark: where a firewall's marks choose routes, the reverse lookup goes without them
+// unless it is told to heed them (fib_validate_source, IN_DEV_SRC_VMARK).
+func (g *group) fixMark(facts *flow.Facts, f *finding.Finding) {
+	routing, iface := facts.Namespace(g.key.Netns).Routing, g.ingress(facts)
+	if routing == nil || iface == nil || iface.SrcValidMark {
+		return
+	}
+	for _, rule := range routing.Rules {
+		if strings.Contains(rule, "fwmark") {
+			f.Fix = append(f.Fix, trap.Note("or, if these belong to what `%s` steers: give them the mark before they are routed (prerouting: meta mark set ct mark) and set net.ipv4.conf.%s.src_valid_mark=1", rule, g.first.Iface))
+			return
+		}
+	}
 }
 
 func (g *group) fixLoose(place trap.Place, iface *event.Interface, f *finding.Finding) {

@@ -94,6 +94,9 @@ func (g *group) judge(now event.Time, desk trap.Desk) {
 	if g.byRule() && !g.ruled(desk.Facts()) {
 		return // another rule's drop, as far as is known
 	}
+	if iface := g.ingress(desk.Facts()); iface != nil {
+		g.first.Iface = iface.Name // it may have been renamed since the kernel made its row
+	}
 	status := g.status(desk.Facts())
 	if g.unseen == 0 && status != finding.Confirmed {
 		return
