@@ -37,6 +37,8 @@ route add default via 10.9.1.2 dev e0
 route add 10.50.0.0/16 via 10.9.1.2 dev e0 src 10.9.1.1 metric 7 mtu 1400 advmss 1300
 route add 10.51.0.0/16 dev e0 table 300
 route add 10.52.0.0/16 via 10.77.0.1 dev e0 onlink
+route add 10.53.0.0/16 via 10.9.1.2 dev e0 metric 5
+route append 10.53.0.0/16 via 10.9.2.2 dev e2.100 metric 5
 -6 route add 2001:db8:1::/64 via 2001:db8::2 dev e0 metric 50
 rule add from 10.9.2.1 table 100 pref 1000
 `
@@ -74,6 +76,8 @@ func operations() []finding.Op {
 		finding.RouteOp{Verb: "add", Destination: prefix("2001:db8:2::/64"), Gateway: addr("2001:db8::2"), Dev: "e0", MTU: 1300},
 		finding.RouteOp{Verb: "add", Dev: "e0", IPv6: true},
 		finding.RouteOp{Verb: "replace", Destination: prefix("2001:db8:1::/64"), Gateway: addr("2001:db8::3"), Dev: "e0", Metric: 50},
+		finding.RouteOp{Verb: "append", Destination: prefix("10.50.0.0/16"), Gateway: addr("10.9.2.2"), Dev: "e2.100", Metric: 9},
+		finding.RouteOp{Verb: "del", Destination: prefix("10.53.0.0/16"), Gateway: addr("10.9.2.2"), Dev: "e2.100", Metric: 5},
 		finding.RouteOp{Verb: "del", Destination: prefix("10.50.0.0/16")},
 		finding.RouteOp{Verb: "del", Destination: prefix("10.51.0.0/16"), Dev: "e0", Table: 300},
 		finding.RouteOp{Verb: "del", Destination: prefix("10.52.0.0/16")},

@@ -23,6 +23,8 @@ func (r route) apply() error {
 	switch r.Verb {
 	case "add":
 		return netlink.RouteAdd(native)
+	case "append":
+		return netlink.RouteAppend(native)
 	case "replace":
 		return netlink.RouteReplace(native)
 	case "del":

@@ -31,13 +31,30 @@ func (r route) restore() (finding.Op, error) {
 	case len(there) == 1 && r.Verb == "replace":
 		return r.express(&there[0], "replace")
 	case len(there) == 1:
-		return r.express(&there[0], "add")
+		return r.express(&there[0], r.verbBack(&there[0]))
 	case r.Verb == "del":
 		return nil, errors.New("there is no such route")
 	}
 	undo := finding.RouteOp(r)
 	undo.Verb = "del"
 	return undo, nil
+}
+
+// verbBack is how a removed route comes back: where another of its rank stays, only an
+// append lets it in again.
+func (r route) verbBack(gone *netlink.Route) string {
+	all := &netlink.Route{Table: gone.Table}
+	alike := 0
+	err := netlink.RouteListFilteredIter(gone.Family, all, netlink.RT_FILTER_TABLE, func(one netlink.Route) bool {
+		if one.Dst != nil && one.Dst.String() == gone.Dst.String() && one.Priority == gone.Priority && one.Tos == gone.Tos {
+			alike++
+		}
+		return true
+	})
+	if err == nil && alike > 1 {
+		return "append"
+	}
+	return "add"
 }
 
 // there gives the routes that the operation is about: with its destination, table

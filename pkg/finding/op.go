@@ -20,7 +20,7 @@ type Sysctl struct {
 
 // RouteOp adds, replaces or deletes a route: `ip [-6] route VERB ...`.
 type RouteOp struct {
-	// Verb is "add", "replace" or "del".
+	// Verb is "add", "append", "replace" or "del".
 	Verb        string
 	Destination netip.Prefix // invalid for the default route
 	Gateway     netip.Addr

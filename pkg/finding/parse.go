@@ -117,7 +117,7 @@ func parseIP(words []string) (Op, bool) {
 }
 
 func parseRoute(verb, destination string, rest arguments, six bool) (Op, bool) {
-	if verb != "add" && verb != "replace" && verb != "del" {
+	if verb != "add" && verb != "append" && verb != "replace" && verb != "del" {
 		return nil, false
 	}
 	op := RouteOp{Verb: verb, Destination: rest.prefix(destination, "default")}

@@ -38,7 +38,7 @@ func (s steps) op() finding.Op {
 
 func (s steps) route(six bool) finding.RouteOp {
 	op := finding.RouteOp{
-		Verb: s.pick("add", "replace", "del"), Dev: s.pick("", s.word()),
+		Verb: s.pick("add", "append", "replace", "del"), Dev: s.pick("", s.word()),
 		Table: s.number(), Metric: s.number(), MTU: s.number(), AdvMSS: s.number(), OnLink: s.chance(),
 	}
 	if s.chance() {

@@ -111,7 +111,7 @@ func TestOneHopOfARouteIsTakenOutByReplacingIt(t *testing.T) {
 	if got := f.Fix[0].Shell(); !strings.HasSuffix(got, "ip route replace default via 10.0.1.1 dev up1 table 254 metric 100") {
 		t.Errorf("first fix %q", got)
 	}
-	if got := f.Undo[len(f.Undo)-1].Shell(); !strings.HasSuffix(got, "ip route replace "+text) {
+	if got := f.Undo[0].Shell(); !strings.HasSuffix(got, "ip route replace "+text) {
 		t.Errorf("undo %q", got)
 	}
 }

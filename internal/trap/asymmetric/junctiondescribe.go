@@ -118,10 +118,16 @@ func (j *junction) fix(way *event.Way, b bend, facts *flow.Facts, f *finding.Fin
 	}
 	op := finding.RouteOp{Verb: "del", Gateway: way.Gateway, Dev: way.Iface, Table: way.Table, Metric: way.Metric, IPv6: way.IPv6}
 	does := "takes the route by " + way.Gateway.String() + " out of the choice"
-	again := finding.Command{Line: program + " route append " + way.Text}
+	var again finding.Op
+	if back := op; !way.Shared {
+		back.Verb = "append" // of two equal routes an add lets only the first in
+		again = back
+	} else {
+		again = finding.Command{Line: program + " route append default via " + way.Gateway.String() + " dev " + finding.Quote(way.Iface) + hops(nil, way)}
+	}
 	if way.Shared && !way.IPv6 {
 		// Deleting one hop would delete the IPv4 route whole (fib_nh_match): it is replaced.
-		op.Verb, again.Line = "replace", program+" route replace "+way.Text
+		op.Verb, again = "replace", finding.Command{Line: program + " route replace " + way.Text}
 		left := j.without(way)
 		if len(left) > 1 {
 			f.Fix = append(f.Fix, place.Look(does, "ip route replace default"+hops(left, way)))
@@ -140,7 +146,7 @@ func (j *junction) fix(way *event.Way, b bend, facts *flow.Facts, f *finding.Fin
 		trap.Note("where both ways are to be used, what sets the routes must watch that they work: a routing protocol with BFD, keepalived, mwan; a gateway that is gone from its link is passed over with net.ipv4.fib_multipath_use_neigh=1, in a route with several hops"))
 	gone := reserve
 	gone.Verb = "del"
-	f.Undo = append(f.Undo, place.Do(gone, "takes the reserve away", ""), finding.Step{Op: again, Enter: place.Enter, Does: "as it was"})
+	f.Undo = append(f.Undo, place.Do(again, "as it was", ""), place.Do(gone, "takes the reserve away", ""))
 	f.Persistent = append(f.Persistent, trap.Note("give each default route a metric of its own where it is kept: netplan `metric:`, systemd-networkd `RouteMetric=`, `nmcli connection modify NAME ipv4.route-metric N`, ifupdown `metric N`"))
 	to := b.example.destination.Addr()
 	if b.same.IsValid() {
