@@ -64,7 +64,7 @@ func buildFork(n *network, six bool) fork {
 }
 
 // address gives an interface one more address.
-func (n *network) address(s *space, iface, prefix string) {
+func (n *network) address(s *space, iface, prefix string) { //nolint:unparam // reads as what it is where it is called
 	if n.err != nil {
 		return
 	}
