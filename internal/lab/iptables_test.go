@@ -54,6 +54,7 @@ func (r ruleset) scenario(asymmetric bool) Scenario {
 	}
 	if !asymmetric {
 		s.Trap, s.Cause, s.budget, s.TwinOf = "", "", 0, s.Name
+		s.Risk = r.cause // such a rule beside two uplinks is one
 	}
 	return s
 }
