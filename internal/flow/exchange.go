@@ -34,6 +34,8 @@ type Exchange struct {
 	Forwarded bool
 	// settled is true once it was answered or given up, useful where the answer was one.
 	settled, useful bool
+	// Unsure is true where answers were lost on their way to the agent while it waited.
+	Unsure bool
 	// race is what it shares with the same question to other servers, nil where it was
 	// sent to one.
 	race *race
@@ -220,6 +222,14 @@ func (x *Exchanges) Overdue(now event.Time, wait time.Duration, tell func(*Excha
 	for _, e := range late {
 		x.Miss(e)
 		tell(e)
+	}
+}
+
+// Doubt notes that answers were lost: whether a question that waits has got one is not
+// known any more.
+func (x *Exchanges) Doubt() {
+	for e := range x.asked.All {
+		e.Unsure = true
 	}
 }
 

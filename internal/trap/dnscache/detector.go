@@ -110,6 +110,10 @@ func (d *Detector) Observe(e event.Event, desk trap.Desk) {
 		d.hearDial(e, desk)
 	case *event.Resolver:
 		d.hearResolver(e, desk)
+	case *event.Loss:
+		if e.Of == event.KindDNSAnswer && e.Stage != "decode" { // what cannot be read is no answer
+			d.exchanges.Doubt()
+		}
 	}
 }
 

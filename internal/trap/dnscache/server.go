@@ -149,7 +149,7 @@ func (s *server) note(name string) {
 
 // unanswered takes an exchange that was given up.
 func (d *Detector) unanswered(x *flow.Exchange, at event.Time, desk trap.Desk) {
-	if x.Outrun() {
+	if x.Outrun() || x.Unsure {
 		return
 	}
 	s := d.server(x.Query.Netns, x.Query.Server)

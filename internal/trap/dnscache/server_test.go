@@ -299,3 +299,17 @@ func TestResolverWithOneFarNameIsNotDead(t *testing.T) {
 	s.pass(2 * answerWait)
 	s.silent(t)
 }
+
+func TestQuestionsAreInDoubtWhileAnswersAreLost(t *testing.T) {
+	for stage, told := range map[string]bool{"ring": false, "decode": true} {
+		s := newScene()
+		for i := range 6 {
+			s.lose(one, fmt.Sprintf("n%d.example.org", i))
+		}
+		s.Feed(&event.Loss{Header: s.head(), Of: event.KindDNSAnswer, Stage: stage, Count: 6})
+		s.pass(2 * answerWait)
+		if got := len(s.Sightings) > 0; got != told {
+			t.Errorf("answers lost at %s: told %v, want %v", stage, got, told)
+		}
+	}
+}
