@@ -41,7 +41,7 @@ they are listed with --all only, as are those that are resolved. Needs root.`,
 			return findings(env, from, all, chosen == "json")
 		},
 	}
-	from.addFlag(c)
+	from.addFlags(c)
 	c.Flags().BoolVar(&all, "all", false, "list resolved findings, and those of agents that ended, too")
 	c.Flags().StringVar(&format, "output", "", "`FORMAT` columns or json (default columns on a terminal, else json)")
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"columns", "json"}, cobra.ShellCompDirectiveNoFileComp))
@@ -67,7 +67,7 @@ func choose(env Environment, found []ledger.Findings, all bool) []*finding.Recor
 	var records []*finding.Record
 	for _, one := range found {
 		if !one.Kept && !all {
-			fmt.Fprintf(env.Stderr, "trapbpf: the agent with pid %d has ended: see what it left with --all\n", one.Head.PID)
+			fmt.Fprintf(env.Stderr, "trapbpf: the agent with pid %d has ended: see what it left in %s with --all\n", one.Head.PID, one.Path)
 			continue
 		}
 		for _, r := range one.Records {

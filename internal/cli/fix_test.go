@@ -6,6 +6,7 @@ package cli
 import (
 	"bytes"
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -71,6 +72,57 @@ func TestFixIsFoundByTheBeginningOfItsID(t *testing.T) {
 		var usage usageError
 		if _, err := from.find(wrong); !errors.As(err, &usage) {
 			t.Errorf("%q: %v", wrong, err)
+		}
+	}
+}
+
+func TestFindingInTwoLedgersIsAskedBack(t *testing.T) {
+	from := told(t)
+	copied := filepath.Join(from.state, ledger.ServiceName)
+	one, _, err := ledger.Open(copied, ledger.Head{PID: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := one.Write(&finding.Record{Action: finding.Updated, Finding: finding.Finding{ID: "abc1", Message: "of the service"}}); err != nil {
+		t.Fatal(err)
+	}
+	var usage usageError
+	if _, err := from.find("abc1"); !errors.As(err, &usage) || !strings.Contains(err.Error(), copied) || !strings.Contains(err.Error(), "--ledger") {
+		t.Errorf("it says %v", err)
+	}
+	chosen := from
+	chosen.only = copied
+	if r, err := chosen.find("abc1"); err != nil || r.Message != "of the service" {
+		t.Errorf("found %v, %v", r, err)
+	}
+	if err := one.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := from.find("abc1"); err != nil || r.Message == "of the service" {
+		t.Errorf("the one that an agent keeps goes first: %v, %v", r, err)
+	}
+	chosen.only += "x"
+	if _, err := chosen.find("abc1"); !errors.As(err, &usage) {
+		t.Errorf("a ledger that is not there: %v", err)
+	}
+}
+
+func TestLedgerOfANewerAgentSaysSo(t *testing.T) {
+	from := ledgers{state: t.TempDir(), watch: t.TempDir()}
+	if err := os.WriteFile(filepath.Join(from.watch, "watch-1.jsonl"), []byte(`{"trapbpf_ledger":9}`+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := from.find("abc"); err == nil || !strings.Contains(err.Error(), "newer trapbpf") {
+		t.Errorf("it says %v", err)
+	}
+}
+
+func TestFlagsOfFixThatDoNotGoTogether(t *testing.T) {
+	for _, args := range [][]string{
+		{"fix", "x", "--apply", "--undo"}, {"fix", "x", "--step", "1"}, {"fix", "x", "--rollback-on-failure"}, {"fix", "x", "--apply", "--step", "0"},
+	} {
+		if code, _, stderr := run(t, args...); code != exitUsage || !strings.Contains(stderr, "--") {
+			t.Errorf("%v: exit %d, %s", args, code, stderr)
 		}
 	}
 }

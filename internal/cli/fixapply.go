@@ -5,12 +5,9 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
+	"io/fs"
 	"time"
 
 	"github.com/trapbpf/trapbpf/internal/remedy"
@@ -25,33 +22,41 @@ const (
 )
 
 // mender applies steps of findings and takes them back. How to take a step back is
-// kept in a file before the step is done: a runtime step doesn't outlive the host, and
-// neither does that.
+// kept before the step is done: a runtime step doesn't outlive the host, and neither
+// does that.
 type mender struct {
-	env    Environment
-	from   ledgers
-	folder string
+	env   Environment
+	from  ledgers
+	shelf remedy.Shelf
+	// patience bounds the wait for the finding to resolve, 0 for healWithin.
+	patience time.Duration
 }
 
-func (m mender) path(id string) string { return filepath.Join(m.folder, filepath.Base(id)+".json") }
-
-// apply does one step of a finding and waits until the agent sees it resolved.
-func (m mender) apply(ctx context.Context, r *finding.Record, rollback bool) error {
+// apply does one step of a finding, 0 for the first that can be done, and waits until
+// the agent sees it resolved.
+func (m mender) apply(ctx context.Context, r *finding.Record, step int, rollback bool) error {
 	id := r.Finding.ID
 	if r.Action == finding.Closed {
 		return usagef("finding %s is resolved: nothing to apply", id)
 	}
-	step, undo, err := applicable(ctx, r)
+	if _, err := m.shelf.Get(id); !errors.Is(err, fs.ErrNotExist) {
+		return usagef("a step of finding %s is applied already: take it back with `trapbpf fix %s --undo`", id, id)
+	}
+	change, err := remedy.Plan(ctx, &r.Finding, step)
 	if err != nil {
+		return fmt.Errorf("apply the fix of finding %s: %w", id, err)
+	}
+	if err := m.shelf.Keep(id, change); err != nil {
 		return err
 	}
-	if err := m.keep(id, undo); err != nil {
-		return err
+	fmt.Fprintf(m.env.Stdout, "\napplying: %s\n", change.Step.Shell())
+	if err := change.Do(ctx); err != nil {
+		return errors.Join(fmt.Errorf("apply fix: %w", err), m.shelf.Forget(id))
 	}
-	fmt.Fprintf(m.env.Stdout, "\napplying: %s\nundo with: trapbpf fix %s --undo\n", step.Shell(), id)
-	if err := remedy.Apply(ctx, step); err != nil {
-		return errors.Join(fmt.Errorf("apply fix: %w", err), os.Remove(m.path(id)))
+	if err := m.shelf.Keep(id, change); err != nil {
+		return errors.Join(err, change.TakeBack(ctx))
 	}
+	fmt.Fprintf(m.env.Stdout, "applied, undo with: trapbpf fix %s --undo\n", id)
 	err = m.awaitResolved(ctx, id)
 	if err != nil && rollback {
 		return errors.Join(err, m.undo(context.WithoutCancel(ctx), id))
@@ -59,89 +64,66 @@ func (m mender) apply(ctx context.Context, r *finding.Record, rollback bool) err
 	return err
 }
 
-// applicable gives the first step that can be done natively, and what takes it back.
-// It refuses where the state to come back to isn't the one that the finding speaks of.
-func applicable(ctx context.Context, r *finding.Record) (step, undo finding.Step, err error) {
-	for _, step := range r.Fix {
-		undo, err := remedy.Current(ctx, step)
-		var shell *remedy.NotNativeError
-		if errors.As(err, &shell) {
-			continue
-		}
-		if err != nil {
-			return step, undo, fmt.Errorf("look at the host before the fix: %w", err)
-		}
-		told := func(s finding.Step) bool { return s.Shell() == undo.Shell() }
-		if !slices.ContainsFunc(r.Undo, told) {
-			return step, undo, fmt.Errorf("the host changed since finding %s was told, `%s` would be its undo now: look again, then paste the step", r.Finding.ID, undo.Shell())
-		}
-		return step, undo, nil
-	}
-	return step, undo, fmt.Errorf("no step of finding %s can be applied from here: paste those printed above", r.Finding.ID)
-}
-
-// keep writes how to take a step back. One that is there was not taken back yet.
-func (m mender) keep(id string, undo finding.Step) error {
-	text, err := json.Marshal(undo)
-	if err != nil {
-		return fmt.Errorf("keep undo: %w", err)
-	}
-	if err := os.MkdirAll(m.folder, 0o700); err != nil {
-		return fmt.Errorf("keep undo: %w", err)
-	}
-	file, err := os.OpenFile(m.path(id), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if errors.Is(err, os.ErrExist) {
-		return usagef("the fix of finding %s is applied already: take it back with --undo", id)
-	}
-	if err != nil {
-		return fmt.Errorf("keep undo: %w", err)
-	}
-	_, err = file.Write(text)
-	if err := errors.Join(err, file.Close()); err != nil {
-		return errors.Join(fmt.Errorf("keep undo: %w", err), os.Remove(m.path(id)))
-	}
-	return nil
-}
-
 // undo takes the step of a finding back.
 func (m mender) undo(ctx context.Context, id string) error {
-	text, err := os.ReadFile(m.path(id))
-	if errors.Is(err, os.ErrNotExist) {
-		return usagef("no fix of finding %s is applied: nothing to undo", id)
+	change, err := m.shelf.Get(id)
+	if errors.Is(err, fs.ErrNotExist) {
+		return usagef("no step of a finding %q is applied: nothing to undo; without its agent a finding goes by its whole id", id)
 	}
 	if err != nil {
-		return fmt.Errorf("read undo: %w", err)
+		return privileged(err)
 	}
-	var step finding.Step
-	if err := json.Unmarshal(text, &step); err != nil {
-		return fmt.Errorf("read undo: %w", err)
+	fmt.Fprintf(m.env.Stdout, "undoing: %s\n", change.Undo.Shell())
+	if err := change.TakeBack(ctx); err != nil {
+		return fmt.Errorf("undo the fix of finding %s: %w", id, err)
 	}
-	fmt.Fprintf(m.env.Stdout, "undoing: %s\n", step.Shell())
-	if err := remedy.Apply(ctx, step); err != nil {
-		return fmt.Errorf("undo fix: %w", err)
-	}
-	return os.Remove(m.path(id))
+	return m.shelf.Forget(id)
 }
 
 // awaitResolved waits until the ledger says that the finding is resolved.
 func (m mender) awaitResolved(ctx context.Context, id string) error {
-	ctx, cancel := context.WithTimeout(ctx, healWithin)
+	limit := m.patience
+	if limit == 0 {
+		limit = healWithin
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	again := time.NewTicker(lookAgain)
 	defer again.Stop()
+	begun := time.Now()
 	for {
 		r, err := m.from.find(id)
 		if err != nil {
+			m.progress("")
 			return fmt.Errorf("the fix is applied, and whether it helped is unknown: %w", err)
 		}
 		if r.Action == finding.Closed {
+			m.progress("")
 			_, err := fmt.Fprintf(m.env.Stdout, "resolved: %s\n", r.Reason)
 			return err
 		}
+		m.progress(fmt.Sprintf("waiting for the finding to resolve, %.0f of %.0f s", time.Since(begun).Seconds(), limit.Seconds()))
 		select {
 		case <-again.C:
 		case <-ctx.Done():
-			return fmt.Errorf("finding %s is not resolved %v after its fix: see `trapbpf explain %s`, take it back with --undo", id, healWithin, r.Trap)
+			m.progress("")
+			return m.unresolved(ctx, r, limit)
 		}
+	}
+}
+
+// unresolved says what to do where the wait was in vain, or was broken off.
+func (m mender) unresolved(ctx context.Context, r *finding.Record, limit time.Duration) error {
+	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("interrupted: the fix of finding %s is applied, and it is not resolved yet", r.Finding.ID)
+	}
+	return fmt.Errorf("finding %s is not resolved %v after its fix: look with `trapbpf verify %s`, take it back with `trapbpf fix %s --undo`, or see `trapbpf explain %s`",
+		r.Finding.ID, limit, r.Finding.ID, r.Finding.ID, r.Trap)
+}
+
+// progress shows a line on a terminal in the last one's place, "" to take it away.
+func (m mender) progress(text string) {
+	if m.env.StderrTerminal {
+		fmt.Fprint(m.env.Stderr, wipeLine+text)
 	}
 }

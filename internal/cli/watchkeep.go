@@ -19,7 +19,8 @@ import (
 const watchFolder = "/run/trapbpf"
 
 // watchKeeper keeps a watch's findings for the commands that speak of them by id. The
-// ledger is made with the first finding, and is gone with the watch: best effort.
+// ledger is made with the first finding, and is gone with the watch: best effort. What a
+// watch that was killed has left is there to look at until the next one finds something.
 type watchKeeper struct {
 	path string
 	head ledger.Head
@@ -56,6 +57,13 @@ func (k *watchKeeper) write(r *finding.Record) {
 func (k *watchKeeper) open() error {
 	if k.ledger != nil {
 		return nil
+	}
+	swept, err := ledger.Sweep(watchFolder)
+	if err != nil {
+		k.log.Warn("findings of watches that were killed stay", zap.Error(err))
+	}
+	if swept > 0 {
+		k.log.Info("removed the findings of watches that were killed", zap.Int("watches", swept))
 	}
 	opened, _, err := ledger.Open(k.path, k.head)
 	k.ledger = opened

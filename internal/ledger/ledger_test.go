@@ -183,3 +183,26 @@ func TestWhatIsNoLedger(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+func TestSweepRemovesWhatNoAgentKeeps(t *testing.T) {
+	folder := t.TempDir()
+	dead, _ := open(t, filepath.Join(folder, "watch-1.jsonl"), "boot")
+	write(t, dead, record("a", finding.Opened))
+	kill(dead)
+	alive, _ := open(t, filepath.Join(folder, "watch-2.jsonl"), "boot")
+	defer kill(alive)
+	write(t, alive, record("b", finding.Opened))
+	if n, err := Sweep(folder); n != 1 || err != nil {
+		t.Errorf("swept %d, %v", n, err)
+	}
+	all, err := ReadFolder(folder)
+	if err != nil || len(all) != 1 || !all[0].Kept || ids(all[0].Records) != "b opened" || all[0].Path != filepath.Join(folder, "watch-2.jsonl") {
+		t.Errorf("left: %+v, %v", all, err)
+	}
+	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 2 {
+		t.Errorf("left: %v, %v", entries, err)
+	}
+	if n, err := Sweep(filepath.Join(folder, "none")); n != 0 || err != nil {
+		t.Errorf("a folder that is not there: %d, %v", n, err)
+	}
+}

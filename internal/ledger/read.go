@@ -47,6 +47,8 @@ type contents struct {
 
 // Findings are the findings in a ledger.
 type Findings struct {
+	// Path is the file.
+	Path string
 	Head Head
 	// Kept tells whether an agent keeps them at this moment: else they are what it left.
 	Kept bool
@@ -61,7 +63,7 @@ func Read(path string) (Findings, error) {
 	if err != nil {
 		return Findings{}, err
 	}
-	return Findings{Head: found.head, Kept: held(path + ".lock"), Records: found.pages.inOrder()}, nil
+	return Findings{Path: path, Head: found.head, Kept: held(path + ".lock"), Records: found.pages.inOrder()}, nil
 }
 
 // held tells whether somebody has a lock.

@@ -22,8 +22,9 @@ func is(load expr.Any, value byte) []expr.Any {
 
 func meta(key expr.MetaKey) expr.Any { return &expr.Meta{Key: key, Register: register} }
 
-func transportByte(offset uint32) expr.Any {
-	return &expr.Payload{DestRegister: register, Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: 1}
+// transport loads bytes of the transport header.
+func transport(offset, size uint32) expr.Any {
+	return &expr.Payload{DestRegister: register, Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: size}
 }
 
 // tooBigAccepted is "icmp type destination-unreachable icmp code frag-needed accept",
@@ -40,10 +41,9 @@ func tooBigAccepted(family nftables.TableFamily, six bool) []expr.Any {
 	}
 	all = append(all, is(meta(expr.MetaKeyL4PROTO), protocol)...)
 	if six {
-		all = append(all, is(transportByte(0), tooBig)...)
-	} else {
-		all = append(all, is(transportByte(0), unreachable)...)
-		all = append(all, is(transportByte(1), fragNeeded)...)
+		all = append(all, is(transport(0, 1), tooBig)...)
+	} else { // type and code lie side by side: nft loads them at once
+		all = append(all, transport(0, 2), &expr.Cmp{Op: expr.CmpOpEq, Register: register, Data: []byte{unreachable, fragNeeded}})
 	}
 	return append(all, &expr.Verdict{Kind: expr.VerdictAccept})
 }
@@ -57,7 +57,7 @@ func mssClamped() []expr.Any {
 	)
 	all := is(meta(expr.MetaKeyL4PROTO), unix.IPPROTO_TCP)
 	return append(all,
-		transportByte(flagsAt),
+		transport(flagsAt, 1),
 		&expr.Bitwise{SourceRegister: register, DestRegister: register, Len: 1, Mask: []byte{syn}, Xor: []byte{0}},
 		&expr.Cmp{Op: expr.CmpOpNeq, Register: register, Data: []byte{0}},
 		&expr.Rt{Register: register, Key: expr.RtTCPMSS},

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/trapbpf/trapbpf/internal/kerneltest"
 	"github.com/trapbpf/trapbpf/pkg/finding"
@@ -49,6 +50,10 @@ func prepare(t *testing.T) *kerneltest.Netns {
 	for line := range strings.Lines(strings.TrimSpace(ground)) {
 		ns.Run(t, "ip", strings.Fields(line)...)
 	}
+	kerneltest.Within(t, 10*time.Second, "every link has a carrier, and its routes", func() bool {
+		text := state(t, ns)
+		return !strings.Contains(text, "DOWN") && strings.Count(text, "multicast ff00::/8") == 4
+	})
 	return ns
 }
 

@@ -14,7 +14,10 @@ import (
 	"fmt"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/trapbpf/trapbpf/internal/host"
+	"github.com/trapbpf/trapbpf/internal/kernel"
 	"github.com/trapbpf/trapbpf/pkg/finding"
 )
 
@@ -70,11 +73,24 @@ func perform(ctx context.Context, step finding.Step, do func(action) error) erro
 	if err != nil {
 		return err
 	}
-	if err := host.Inside(path, 0, func() error { return do(what) }); err != nil {
+	entered := false
+	err = host.Inside(path, 0, func() error {
+		entered = true
+		return do(what)
+	})
+	switch {
+	case err == nil:
+		return nil
+	case !denied(err):
 		return fmt.Errorf("%s: %w", step.Shell(), err)
+	case entered:
+		return fmt.Errorf("%w: CAP_NET_ADMIN is missing for `%s`: run it as root, with all capabilities: %w", kernel.ErrPrivilege, step.Shell(), err)
+	default:
+		return fmt.Errorf("%w: %w", host.ErrForbidden, err)
 	}
-	return nil
 }
+
+func denied(err error) bool { return errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) }
 
 func actionOf(op finding.Op) (action, error) {
 	switch op := op.(type) {
@@ -90,6 +106,11 @@ func actionOf(op finding.Op) (action, error) {
 		return resolv(op), nil
 	case finding.NftOp:
 		if known, ok := nftOf(op); ok {
+			return known, nil
+		}
+		return nil, &NotNativeError{Op: op}
+	case finding.Command:
+		if known, ok := forgetOf(op); ok {
 			return known, nil
 		}
 		return nil, &NotNativeError{Op: op}

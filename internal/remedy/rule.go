@@ -6,6 +6,7 @@ package remedy
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/trapbpf/trapbpf/pkg/finding"
 	"github.com/vishvananda/netlink"
@@ -45,21 +46,22 @@ func (r rule) native() *netlink.Rule {
 // restore looks for the rule itself: adding it is undone by its removal, removing it
 // by adding it where it stood.
 func (r rule) restore() (finding.Op, error) {
-	if r.Verb == "add" {
-		return finding.RuleOp{Verb: "del", From: r.From, Priority: r.Priority, Table: r.Table}, nil
-	}
 	native := r.native()
 	all, err := netlink.RuleList(native.Family)
 	if err != nil {
 		return nil, fmt.Errorf("list rules: %w", err)
 	}
-	for i := range all {
-		if !r.same(native, &all[i]) {
-			continue
-		}
-		return finding.RuleOp{Verb: "add", From: r.From, Priority: uint32(all[i].Priority), Table: uint32(all[i].Table)}, nil
+	there := slices.IndexFunc(all, func(one netlink.Rule) bool { return r.same(native, &one) })
+	switch {
+	case r.Verb == "add" && there >= 0:
+		return nil, errors.New("the rule is there already")
+	case r.Verb == "add":
+		return finding.RuleOp{Verb: "del", From: r.From, Priority: r.Priority, Table: r.Table}, nil
+	case there < 0:
+		return nil, errors.New("there is no such rule")
+	default:
+		return finding.RuleOp{Verb: "add", From: r.From, Priority: uint32(all[there].Priority), Table: uint32(all[there].Table)}, nil
 	}
-	return nil, errors.New("there is no such rule")
 }
 
 // same tells whether a removal would take that rule: what the operation leaves open
