@@ -33,6 +33,7 @@ var street = []string{
 	"internal/remedy",
 	"internal/probe",
 	"internal/audit",
+	"internal/verify",
 	"internal/sink",
 	"internal/config",
 	"internal/agent",

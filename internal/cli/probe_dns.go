@@ -66,7 +66,7 @@ func runProbeDNS(ctx context.Context, env Environment, f probeDNSFlags, typed st
 		return err
 	}
 	report, err := dns.Probe(ctx, dns.Options{
-		Name: name, Type: strings.ToUpper(f.kind), Servers: append(servers, given...), Dial: dialFrom(at), Progress: progressTo(env),
+		Name: name, Type: strings.ToUpper(f.kind), Servers: append(servers, given...), Dial: host.DialFrom(at), Progress: progressTo(env),
 	})
 	progressTo(env)("")
 	if report == nil {

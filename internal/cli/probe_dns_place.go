@@ -8,8 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 
 	"golang.org/x/sys/unix"
 
@@ -33,18 +31,6 @@ func viewpoint(h *host.Host, word string) (host.Target, error) {
 		return at, fmt.Errorf("%w: entering a network namespace needs CAP_SYS_ADMIN: run it with sudo", kernel.ErrPrivilege)
 	}
 	return at, err
-}
-
-// dialFrom connects from a namespace. A socket stays in the namespace that it was made in.
-func dialFrom(at host.Target) dns.Dial {
-	return func(ctx context.Context, network string, to netip.AddrPort) (conn net.Conn, err error) {
-		err = host.Inside(at.Path, at.Inode, func() (err error) {
-			var dialer net.Dialer
-			conn, err = dialer.DialContext(ctx, network, to.String())
-			return err
-		})
-		return conn, err
-	}
 }
 
 // layersAt gives the resolv.conf that the programs of a namespace read, and the servers

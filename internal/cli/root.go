@@ -65,7 +65,7 @@ func newRoot(env Environment) *cobra.Command {
 		newWatch(env), newRun(env), newRecord(env), newReplay(env), newExplain(env),
 		newProbe(env),
 		newLab(env), newDoctor(env), newConfig(env), newVersion(env), newMan(),
-		newCheck(env), newFindings(env), newFix(env),
+		newCheck(env), newFindings(env), newFix(env), newVerify(env),
 	)
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {

@@ -1,0 +1,133 @@
+// SPDX-FileCopyrightText: The trapbpf authors
+// SPDX-License-Identifier: Apache-2.0
+
+package verify
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/trapbpf/trapbpf/internal/host"
+)
+
+const (
+	// tight is the share of a range from which on a destination's ports are said to run
+	// out: the detector's own.
+	tight = 0.8
+	// reuseAfter is when tcp_tw_reuse lets connect() take over a TIME_WAIT, and for how
+	// long a counter is looked at.
+	reuseAfter = time.Second
+)
+
+// ports is mended where the range towards the destination has room. TIME_WAITs that
+// connect() may take over hold no port against it.
+func (j *job) ports() (Verdict, error) {
+	survey, err := j.Host.Survey(j.at)
+	if err != nil {
+		return Unverified, err
+	}
+	s := &survey.Settings
+	if s.PortHigh < s.PortLow || s.PortHigh == 0 {
+		j.says("the port range could not be read")
+		return Unverified, nil
+	}
+	size := uint32(s.PortHigh) - uint32(s.PortLow) + 1 - s.ReservedCount
+	waiting, live := j.held(survey)
+	flow := j.Finding.Flow
+	j.says("%d to %d, %d ports without the reserved ones; towards %s:%d %d are in TIME_WAIT and %d live",
+		s.PortLow, s.PortHigh, size, flow.Destination, flow.DestinationPort, waiting, live)
+	used := waiting + live
+	if s.TWReuse == 1 && s.Timestamps != 0 {
+		j.says("tcp_tw_reuse is 1, with timestamps: connect() may take over TIME_WAITs older than %v", reuseAfter)
+		used = live
+	}
+	if float64(used) >= tight*float64(size) {
+		j.says("that is %.0f %% of the range", 100*float64(used)/float64(size))
+		return There, nil
+	}
+	return Mended, nil
+}
+
+// held counts the ports towards the finding's destination, whatever the source where it
+// names none.
+func (j *job) held(s *host.Survey) (waiting, live uint32) {
+	flow := j.Finding.Flow
+	for _, row := range s.Sockets.Rows {
+		other := flow.Source.IsValid() && row.Source != flow.Source || flow.DestinationPort != 0 && row.Destination.Port() != flow.DestinationPort
+		if row.Destination.Addr() == flow.Destination && !other {
+			waiting, live = waiting+row.TimeWait, live+row.Live
+		}
+	}
+	return waiting, live
+}
+
+// pool is mended where bind() to port 0 finds one: that is asked of the kernel, as the
+// program does it, and sends nothing.
+func (j *job) pool() (Verdict, error) {
+	var failed error
+	source := j.Finding.Flow.Source
+	err := j.Host.Visit(j.at, func() error {
+		failed = bindOnce(source.AsSlice())
+		return nil
+	})
+	switch {
+	case err != nil:
+		return Unverified, err
+	case failed == nil:
+		j.says("bind() of %s to port 0 finds a port", source)
+		return Mended, nil
+	case errors.Is(failed, unix.EADDRINUSE):
+		j.says("bind() of %s to port 0 fails: %v", source, failed)
+		return There, nil
+	default:
+		j.says("bind() of %s to port 0 could not be tried: %v", source, failed)
+		return Unverified, nil
+	}
+}
+
+// bindOnce binds a TCP socket to an address, and lets go of it.
+func bindOnce(addr []byte) error {
+	family, to := unix.AF_INET, unix.Sockaddr(nil)
+	switch len(addr) {
+	case 4:
+		to = &unix.SockaddrInet4{Addr: [4]byte(addr)}
+	case 16:
+		family, to = unix.AF_INET6, &unix.SockaddrInet6{Addr: [16]byte(addr)}
+	default:
+		return fmt.Errorf("the finding names no address")
+	}
+	socket, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(socket) //nolint:errcheck // nothing was sent
+	return unix.Bind(socket, to)
+}
+
+// buckets is mended where there is room for TIME_WAITs and none is refused.
+func (j *job) buckets() (Verdict, error) {
+	before, err := j.Host.Survey(j.at)
+	if err != nil {
+		return Unverified, err
+	}
+	j.progress("counting refused TIME_WAITs")
+	select {
+	case <-time.After(reuseAfter):
+	case <-j.ctx.Done():
+		return Unverified, j.ctx.Err()
+	}
+	j.progress("")
+	now, err := j.Host.Survey(j.at)
+	if err != nil {
+		return Unverified, err
+	}
+	limit, refused := now.Settings.MaxTWBuckets, now.Settings.TWOverflows-before.Settings.TWOverflows
+	j.says("%d TIME_WAITs, tcp_max_tw_buckets is %d, %d were refused within %v", now.Sockets.TimeWait, limit, refused, reuseAfter)
+	if refused > 0 || float64(now.Sockets.TimeWait) >= tight*float64(limit) {
+		return There, nil
+	}
+	return Mended, nil
+}
