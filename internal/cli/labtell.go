@@ -63,6 +63,9 @@ func tellResult(env Environment, output string, r *lab.Result) error {
 	if recovery, ok := r.Recovery(); ok {
 		fmt.Fprintf(env.Stdout, "  fix to resolved: %s\n", recovery.Round(time.Millisecond))
 	}
+	if relapse, ok := r.Relapse(); ok {
+		fmt.Fprintf(env.Stdout, "  undo to record: %s\n", relapse.Round(time.Millisecond))
+	}
 	if r.Fix != "" {
 		fmt.Fprintf(env.Stdout, "  fix: %s\n", r.Fix)
 	}

@@ -19,6 +19,9 @@ const afterFix = 2 * time.Second
 // judge compares what was told with what happened, while the namespaces are there.
 func (r *run) judge() {
 	reading := r.meter.read()
+	if r.result.Times.Undone != 0 {
+		reading = r.then // what came after the undo is another story
+	}
 	r.result.Traffic = reading.String()
 	if !reading.Symptom.IsZero() {
 		r.result.Times.Symptom = reading.Symptom.Sub(r.begun)
@@ -84,6 +87,10 @@ func (r *run) judgeAlarms(tellings []telling) {
 		}
 		fixed := r.result.Times.Fixed
 		late := t.at.Sub(r.begun) - fixed
+		undone := r.result.Times.Undone
+		if undone != 0 && t.at.Sub(r.begun) > undone {
+			continue
+		}
 		if fixed != 0 && late > afterFix && t.doc.Event.Action == finding.Opened {
 			r.result.problem("opened %s after the fix: %s", seconds(late), what)
 		}

@@ -37,6 +37,9 @@ type Times struct {
 	Fixed    time.Duration `json:"fixed,omitempty"`
 	Healed   time.Duration `json:"healed,omitempty"`
 	Resolved time.Duration `json:"resolved,omitempty"`
+	// Undone is when the fix had been taken back, Again when the fault was found anew.
+	Undone time.Duration `json:"undone,omitempty"`
+	Again  time.Duration `json:"again,omitempty"`
 }
 
 // Result is what came of one run.
@@ -56,6 +59,9 @@ type Result struct {
 	// the scenario's program followed, rather than a setting that was run.
 	Fix      string `json:"fix,omitempty"`
 	Followed bool   `json:"followed,omitempty"`
+	// Verified is what `verify` said once the finding was resolved, and once the fault was
+	// back.
+	Verified []string `json:"verified,omitempty"`
 	// Traffic is what the traffic saw, in words.
 	Traffic string `json:"traffic"`
 	// Resident is the agent's highest resident memory, in bytes; Stop how long it
@@ -104,6 +110,15 @@ func (r *Result) Recovery() (time.Duration, bool) {
 		return 0, false
 	}
 	return r.Times.Resolved - r.Times.Fixed, true
+}
+
+// Relapse is from the undo to the record that has found the fault again; false where
+// that was not tried, or there was no such record.
+func (r *Result) Relapse() (time.Duration, bool) {
+	if r.Times.Again == 0 {
+		return 0, false
+	}
+	return r.Times.Again - r.Times.Undone, true
 }
 
 func (r *Result) note(format string, args ...any) {

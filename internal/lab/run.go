@@ -62,6 +62,11 @@ type run struct {
 	meter   *meter
 	agent   *agent
 	result  Result
+	// waits tells how `fix --apply` ended, nil where it was not run.
+	waits chan error
+	// then is what the traffic had seen before the fix was undone; its time is zero where
+	// it was not.
+	then reading
 }
 
 // Run plays one scenario from its namespaces to their removal. An error means that

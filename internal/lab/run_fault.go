@@ -43,7 +43,10 @@ func (r *run) watchFault(ctx context.Context) error {
 			return err
 		}
 	}
-	return r.awaitResolved(ctx, found.doc.Trapbpf.Finding.ID)
+	if err := r.awaitResolved(ctx, found.doc.Trapbpf.Finding.ID); err != nil {
+		return err
+	}
+	return r.proveUndo(ctx, found.doc.Trapbpf.Finding.ID)
 }
 
 // settleLimit is how long a machine of no promises may take to confirm what it
@@ -95,7 +98,8 @@ func (r *run) awaitSure(ctx context.Context, found telling) (*finding.Document, 
 // that go on meanwhile show themselves as they would.
 const pasteTime = time.Second
 
-// mend runs the finding's first fix, or has it followed where it is advice.
+// mend has the agent's own command apply the finding's first fix, or has it followed
+// where it is advice.
 func (r *run) mend(ctx context.Context, doc *finding.Document) error {
 	fixes := doc.Trapbpf.Fix
 	if len(fixes) == 0 {
@@ -104,34 +108,36 @@ func (r *run) mend(ctx context.Context, doc *finding.Document) error {
 	}
 	r.result.Fix = fixes[0]
 	wait(ctx, pasteTime)
-	if err := r.run(ctx, fixes[0]); err != nil {
+	if err := r.run(ctx, doc.Trapbpf.Finding.ID, fixes[0]); err != nil {
 		r.result.problem("the first fix cannot be run: %v", err)
 		return nil
 	}
 	fixed := time.Now()
 	r.result.Times.Fixed = fixed.Sub(r.begun)
-	r.tell("%s: %s", map[bool]string{false: "fix run", true: "advice followed"}[r.result.Followed], fixes[0])
+	r.tell("%s: %s", map[bool]string{false: "fix applied", true: "advice followed"}[r.result.Followed], fixes[0])
 	if !r.stage.heals {
 		return nil
 	}
 	return r.awaitHealed(ctx, fixed)
 }
 
-// run does what a fix says: natively where that is a setting, by the scenario's own
-// program where it is advice.
-func (r *run) run(ctx context.Context, fix string) error {
+// run does what a fix says: by `fix --apply` where that is a setting, by the scenario's
+// own program where it is advice.
+func (r *run) run(ctx context.Context, id, fix string) error {
 	step, err := finding.ParseStep(fix)
 	if err != nil {
 		return err
 	}
-	err = remedy.Apply(ctx, step)
-	var advice *remedy.NotNativeError
-	if !errors.As(err, &advice) || r.stage.obey == nil {
-		return err
+	switch {
+	case remedy.Native(step):
+		return r.applyFix(ctx, id)
+	case r.stage.obey == nil:
+		return fmt.Errorf("it is advice, and nobody here follows it: %s", fix)
+	default:
+		r.stage.obey()
+		r.result.Followed = true
+		return nil
 	}
-	r.stage.obey()
-	r.result.Followed = true
-	return nil
 }
 
 // awaitHealed waits for a try that went well after the fix: the second witness,

@@ -114,6 +114,17 @@ func Find(name string) (Scenario, error) {
 // Twin tells whether silence is what is expected.
 func (s Scenario) Twin() bool { return s.Cause == "" }
 
+// provesUndo tells whether the fix is taken back at the end, so that the fault is found
+// again: in the first scenario of each cause.
+func (s Scenario) provesUndo() bool {
+	for _, first := range All() {
+		if first.Cause == s.Cause && !first.ends && !first.cut {
+			return first.Name == s.Name
+		}
+	}
+	return false
+}
+
 // expects tells whether an alarm belongs to the scenario.
 func (s Scenario) expects(trap finding.Trap, cause finding.Cause) bool {
 	if s.Twin() || trap != s.Trap {

@@ -11,7 +11,7 @@ import (
 )
 
 // tableHead are the columns of Table.
-const tableHead = "scenario|view|expected|check|verdict|symptom to record|fix to resolved|memory|problems"
+const tableHead = "scenario|view|expected|check|verdict|symptom to record|fix to resolved|undo to record|verify|memory|problems"
 
 // Table renders results as a Markdown table whose columns line up as plain text
 // too, followed by the confusion counts.
@@ -51,9 +51,13 @@ func (r *Result) cells() []string {
 	if d, ok := r.Recovery(); ok {
 		recovery = seconds(d)
 	}
+	relapse := ""
+	if d, ok := r.Relapse(); ok {
+		relapse = seconds(d)
+	}
 	problems := strings.NewReplacer("|", "/", "\n", " ").Replace(strings.Join(r.Problems, "; "))
 	memory := fmt.Sprintf("%.0f MB", float64(r.Resident)/(1<<20))
-	return []string{r.Scenario, r.View, r.Expected, r.Audit, string(r.Verdict), delay, recovery, memory, problems}
+	return []string{r.Scenario, r.View, r.Expected, r.Audit, string(r.Verdict), delay, recovery, relapse, strings.Join(r.Verified, ", "), memory, problems}
 }
 
 func tableRow(w *tabwriter.Writer, cells []string) {

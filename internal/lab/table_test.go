@@ -15,7 +15,8 @@ import (
 func TestTableTellsGoodFromBad(t *testing.T) {
 	results := []Result{
 		{Scenario: "rp-filter", View: "client", Expected: "rp-filter-strict", Verdict: Found, Audit: "fault", Resident: 40 << 20,
-			Times: Times{Symptom: 100 * time.Millisecond, Found: 340 * time.Millisecond, Fixed: time.Second, Resolved: 5 * time.Second}},
+			Times: Times{Symptom: 100 * time.Millisecond, Found: 340 * time.Millisecond, Fixed: time.Second, Resolved: 5 * time.Second,
+				Undone: 6 * time.Second, Again: 6500 * time.Millisecond}, Verified: []string{"mended", "still-there"}},
 		{Scenario: "ports-running-out", View: "client", Expected: "ephemeral-ports-running-out", Verdict: Found,
 			Times: Times{Found: time.Second}},
 		{Scenario: "ports-server", View: "server", Expected: "silence", Verdict: FalseAlarm,
@@ -24,13 +25,13 @@ func TestTableTellsGoodFromBad(t *testing.T) {
 		{Scenario: "martian", View: "server", Expected: "martian-source", Verdict: Missed, Problems: []string{"not found"}},
 	}
 	const want = `
-| scenario          | view   | expected                    | check | verdict     | symptom to record | fix to resolved | memory | problems          |
-| ---               | ---    | ---                         | ---   | ---         | ---               | ---             | ---    | ---               |
-| rp-filter         | client | rp-filter-strict            | fault | found       | 0.240 s           | 4.000 s         | 40 MB  |                   |
-| ports-running-out | client | ephemeral-ports-running-out |       | found       | before any        |                 | 0 MB   |                   |
-| ports-server      | server | silence                     |       | false-alarm |                   |                 | 0 MB   | false alarm a/b c |
-| rp-filter-loose   | client | silence                     |       | silent      |                   |                 | 0 MB   |                   |
-| martian           | server | martian-source              |       | missed      |                   |                 | 0 MB   | not found         |
+| scenario          | view   | expected                    | check | verdict     | symptom to record | fix to resolved | undo to record | verify              | memory | problems          |
+| ---               | ---    | ---                         | ---   | ---         | ---               | ---             | ---            | ---                 | ---    | ---               |
+| rp-filter         | client | rp-filter-strict            | fault | found       | 0.240 s           | 4.000 s         | 0.500 s        | mended, still-there | 40 MB  |                   |
+| ports-running-out | client | ephemeral-ports-running-out |       | found       | before any        |                 |                |                     | 0 MB   |                   |
+| ports-server      | server | silence                     |       | false-alarm |                   |                 |                |                     | 0 MB   | false alarm a/b c |
+| rp-filter-loose   | client | silence                     |       | silent      |                   |                 |                |                     | 0 MB   |                   |
+| martian           | server | martian-source              |       | missed      |                   |                 |                |                     | 0 MB   | not found         |
 
 2 found, 1 missed, 1 silent, 1 false alarms; 3 of 5 runs as promised
 `

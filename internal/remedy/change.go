@@ -64,7 +64,7 @@ func plan(ctx context.Context, f *finding.Finding, step finding.Step) (*Change, 
 	if err != nil {
 		return nil, fmt.Errorf("look at the host before the fix: %w", err)
 	}
-	told := func(s finding.Step) bool { return s.Shell() == undo.Shell() }
+	told := func(s finding.Step) bool { return foretold(s, undo) }
 	if undo.Shell() == step.Shell() {
 		return nil, fmt.Errorf("%w the finding was told: `%s` is in force already", ErrChanged, step.Shell())
 	}
@@ -73,6 +73,35 @@ func plan(ctx context.Context, f *finding.Finding, step finding.Step) (*Change, 
 	}
 	c.Undo = undo
 	return c, nil
+}
+
+// foretold tells whether the undo that is right now is the one that was told. Of a route
+// the finding says what tells it from others, the kernel all that it has.
+func foretold(told, now finding.Step) bool {
+	a, isRoute := told.Op.(finding.RouteOp)
+	b, stillRoute := now.Op.(finding.RouteOp)
+	if !isRoute || !stillRoute || told.Enter != now.Enter {
+		return told.Shell() == now.Shell()
+	}
+	unsaid := func(one uint32, other *uint32) {
+		if one == 0 {
+			*other = 0
+		}
+	}
+	unsaid(a.Metric, &b.Metric)
+	unsaid(a.MTU, &b.MTU)
+	unsaid(a.AdvMSS, &b.AdvMSS)
+	if !a.Gateway.IsValid() {
+		b.Gateway = a.Gateway
+	}
+	if !a.Source.IsValid() {
+		b.Source = a.Source
+	}
+	if a.Dev == "" {
+		b.Dev = ""
+	}
+	b.OnLink = b.OnLink && a.OnLink
+	return a.Shell() == b.Shell()
 }
 
 // Do carries the step out. An error leaves the host as it was.

@@ -47,6 +47,12 @@ func Apply(ctx context.Context, step finding.Step) error {
 	return perform(ctx, step, func(a action) error { return a.apply() })
 }
 
+// Native tells whether a step is one for Apply, and not for a person.
+func Native(step finding.Step) bool {
+	_, err := actionOf(step.Op)
+	return err == nil
+}
+
 // Current gives the step that would bring the present state back if step were applied
 // now: the sysctl's value, the route that is there, or the removal of what isn't. It
 // changes nothing. Where that state cannot be written as a step the error is

@@ -29,7 +29,16 @@ func (p *page) block(r *finding.Record) {
 	p.steps("keep", r.Persistent)
 	p.steps("undo", r.Undo)
 	p.steps("verify", r.Verify)
-	p.row("more", "trapbpf explain "+string(r.Trap))
+	p.row("more", more(r)...)
+}
+
+// more names the commands that go on from here.
+func more(r *finding.Record) []string {
+	return []string{
+		"trapbpf explain " + string(r.Trap),
+		"trapbpf fix " + r.Finding.ID + " prints the fix by steps, with --apply does one",
+		"trapbpf verify " + r.Finding.ID + " looks whether it is mended",
+	}
 }
 
 // where names the place from the largest to the smallest.

@@ -73,7 +73,8 @@ func verifyPath(place trap.Place, path *flow.Path, mtu uint32, f *finding.Findin
 	peer := path.Key.Peer
 	f.Verify = append(f.Verify,
 		place.Look(fmt.Sprintf("must show mtu %d", mtu), "ip route get %s", peer),
-		place.Look("must answer: packets of that size pass", "ping -c 3 -M do -s %s %s", pingSize(mtu, peer), peer),
+		place.Look(fmt.Sprintf("must carry packets of %d bytes", mtu), "trapbpf probe mtu %s --max %s", peer, mtu),
+		place.Look("the same by hand", "ping -c 3 -M do -s %s %s", pingSize(mtu, peer), peer),
 		place.Look("retrans and backoff must be gone, bytes_acked must grow", "ss -tino dst %s", peer))
 }
 
@@ -101,6 +102,7 @@ func (g *group) fixInbound(path *flow.Path, facts *flow.Facts, f *finding.Findin
 	f.Fix = append(f.Fix, trap.Note("the cure at its root is at %s or on the way from it: its ICMP errors get lost there, or its own MTU is too large", g.key.Peer))
 	f.Verify = append(f.Verify,
 		place.Look("must show mtu 1280", "ip route get %s", g.key.Peer),
+		place.Look("says up to which size answers come back", "trapbpf probe mtu %s", g.key.Peer),
 		place.Look("rcv_ooopack must stand still, bytes_received must grow", "ss -tino dst %s", g.key.Peer))
 }
 

@@ -98,6 +98,7 @@ func (g *group) fixSetting(place trap.Place, path *flow.Path, f *finding.Finding
 func verifyEnd(place trap.Place, path *flow.Path, f *finding.Finding) {
 	peer := path.Key.Peer
 	f.Verify = append(f.Verify,
+		place.Look("measures the path's MTU, and teaches it to a host that heeds ICMP errors", "trapbpf probe mtu %s", peer),
 		place.Look("must show the smaller mtu, learned or set", "ip route get %s", peer),
 		place.Look("retrans and backoff must be gone, bytes_acked must grow", "ss -tino dst %s", peer),
 		place.Look("must not grow any more", "nstat -az TcpExtTCPTimeouts TcpExtOutOfWindowIcmps IcmpInDestUnreachs Icmp6InPktTooBigs"))
