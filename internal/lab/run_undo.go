@@ -82,11 +82,11 @@ func (r *run) proveUndo(ctx context.Context, id string) error {
 	}
 	r.then = r.meter.read()
 	r.verify(ctx, id, "mended")
+	undone := time.Now() // a fault may be found before the command has ended
 	if out, err := r.command(ctx, "fix", id, "--undo").CombinedOutput(); err != nil {
 		r.result.problem("the fix cannot be undone: %v: %s", err, bytes.TrimSpace(out))
 		return nil
 	}
-	undone := time.Now()
 	r.result.Times.Undone = undone.Sub(r.begun)
 	r.tell("fix undone")
 	again, err := r.awaitRecord(ctx, foundLimit, func(t telling) bool {

@@ -76,8 +76,14 @@ func plan(ctx context.Context, f *finding.Finding, step finding.Step) (*Change, 
 }
 
 // foretold tells whether the undo that is right now is the one that was told. Of a route
-// the finding says what tells it from others, the kernel all that it has.
+// or a rule the finding says what tells it from others, the kernel all that it has.
 func foretold(told, now finding.Step) bool {
+	if a, ok := told.Op.(finding.RuleOp); ok && a.Priority == 0 {
+		if b, ok := now.Op.(finding.RuleOp); ok {
+			b.Priority = 0
+			now.Op = b
+		}
+	}
 	a, isRoute := told.Op.(finding.RouteOp)
 	b, stillRoute := now.Op.(finding.RouteOp)
 	if !isRoute || !stillRoute || told.Enter != now.Enter {

@@ -33,6 +33,7 @@ func (g *group) fix(cause finding.Cause, path *flow.Path, facts *flow.Facts, f *
 		op := finding.Sysctl{Key: "net.ipv4.tcp_mtu_probing", Value: "1"}
 		f.Fix = append(f.Fix, place.Do(op, "a mitigation: after three time-outs the kernel shrinks a connection's segments itself", "each connection still stalls for some seconds"))
 		f.Undo = append(f.Undo, place.Do(finding.Sysctl{Key: op.Key, Value: "0"}, "as it was", ""))
+		f.Persistent = append(f.Persistent, place.Keep("mtu-probing", op)...)
 	}
 	verifyEnd(place, path, f)
 }

@@ -39,6 +39,9 @@ func (l *lane) fix(cause finding.Cause, facts *flow.Facts, f *finding.Finding) {
 		if helpsReuse(cause, known.Settings) && f.Ports.TimeWait > f.Ports.Live {
 			kept = append(kept, l.fixReuse(place, known.Settings, f))
 		}
+		if (cause == Exhausted || cause == RunningOut) && known.Settings.Timestamps == 0 {
+			f.Fix = append(f.Fix, trap.Note("tcp_tw_reuse would do nothing here: it needs TCP timestamps, and net.ipv4.tcp_timestamps is 0"))
+		}
 		kept = append(kept, fixRange(place, known, f)...)
 	}
 	f.Fix = append(f.Fix, l.advice(cause, place)...)
