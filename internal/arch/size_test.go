@@ -17,7 +17,7 @@ const (
 	capFunction = 60
 	capBPFFile  = 250
 	capREADME   = 150
-	capRunbook  = 200
+	capRunbook  = 230
 )
 
 func TestGoFilesAndFunctionsStaySmall(t *testing.T) {

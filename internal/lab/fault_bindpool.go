@@ -61,6 +61,7 @@ func bindBeforeConnect(n *network) stage {
 		proof:   func(r reading) error { return atLeast("failed binds", r.count("EADDRINUSE"), 1) },
 		judge:   judgeFailure("EADDRINUSE", "", 300),
 		obey:    func() { proxy.reformed.Store(true) },
+		again:   func() { proxy.restarted.Store(true) },
 		heals:   true,
 	}
 }

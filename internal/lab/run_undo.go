@@ -89,6 +89,9 @@ func (r *run) proveUndo(ctx context.Context, id string) error {
 	}
 	r.result.Times.Undone = undone.Sub(r.begun)
 	r.tell("fix undone")
+	if r.stage.again != nil {
+		r.stage.again()
+	}
 	again, err := r.awaitRecord(ctx, foundLimit, func(t telling) bool {
 		return t.at.After(undone) && t.doc.Event.Action == finding.Opened && t.doc.Trapbpf.Cause == r.Scenario.Cause
 	})

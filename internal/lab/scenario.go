@@ -62,6 +62,9 @@ type stage struct {
 	// obey does what a finding's advice asks of a program or a neighbour; nil
 	// where only the kernel is to be mended.
 	obey func()
+	// again does what makes the fault show itself once its fix is undone, where the traffic
+	// by itself does not: a program is started anew. nil where it does.
+	again func()
 	// judge holds the agent's records against the truth, at the end, and tells
 	// what is wrong with them; nil where there is nothing more to compare.
 	judge func(r reading, s *Result) []string

@@ -20,6 +20,8 @@ type pool struct {
 	atOnce bool
 	// reformed asks for a restart with good manners.
 	reformed atomic.Bool
+	// restarted asks for a restart as it was.
+	restarted atomic.Bool
 	// manners is what a reformed pool does otherwise.
 	manners func(p *pool)
 
@@ -40,6 +42,9 @@ func (p *pool) run(s *space, name string, rate int) job {
 			if p.reformed.CompareAndSwap(true, false) {
 				p.drop()
 				p.manners(p)
+			}
+			if p.restarted.CompareAndSwap(true, false) {
+				p.drop()
 			}
 			m.attemptPort(p.step())
 		})

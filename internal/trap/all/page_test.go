@@ -60,6 +60,9 @@ func pages(t *testing.T) []page {
 func TestEveryCauseHasTheWholeRunbook(t *testing.T) {
 	for _, p := range pages(t) {
 		for _, cause := range p.causes {
+			if strings.Contains(p.sections[cause], "Not reported by this version") {
+				continue
+			}
 			headings := ""
 			for line := range strings.Lines(p.sections[cause]) {
 				if strings.HasPrefix(line, "### ") {
