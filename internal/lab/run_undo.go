@@ -70,7 +70,13 @@ const fixPatience = 30 * time.Second
 // cause whose cure is a setting. What ` + "`verify`" + ` says before and after is held
 // against what is true.
 func (r *run) proveUndo(ctx context.Context, id string) error {
-	if r.waits == nil || r.result.last == nil {
+	if r.result.last == nil {
+		return nil
+	}
+	if r.waits == nil {
+		if r.result.Followed && r.Scenario.provesUndo() {
+			r.verify(ctx, id, "mended")
+		}
 		return nil
 	}
 	recovery, _ := r.result.Recovery()
