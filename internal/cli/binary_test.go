@@ -71,3 +71,18 @@ func TestFindingsAreRootsToRead(t *testing.T) {
 		t.Errorf("as root: exit %d, %s", code, stderr)
 	}
 }
+
+// TestMissingCapabilityIsNamed takes from root what entering a namespace needs.
+func TestMissingCapabilityIsNamed(t *testing.T) {
+	m := newMending(t)
+	binary := buildAgent(t)
+	file := filepath.Join(m.from.watch, "watch-1.jsonl")
+	for _, args := range [][]string{{"fix", "f", "--apply"}, {"verify", "f"}} {
+		words := append([]string{"--bounding-set", "-sys_admin", binary}, args...)
+		code, _, stderr := call(t, nil, "setpriv", append(words, "--ledger", file)...)
+		if code != exitPrivilege || !strings.Contains(stderr, "CAP_SYS_ADMIN") {
+			t.Errorf("%v: exit %d, %s", args, code, stderr)
+		}
+	}
+	m.holds(filterKey, "1")
+}
