@@ -62,8 +62,10 @@ type run struct {
 	meter   *meter
 	agent   *agent
 	result  Result
-	// waits tells how `fix --apply` ended, nil where it was not run.
-	waits chan error
+	// waits tells how `fix --apply` ended, nil where it was not run; applied is the finding
+	// whose fix it was.
+	waits   chan error
+	applied string
 	// then is what the traffic had seen before the fix was undone; its time is zero where
 	// it was not.
 	then reading
@@ -173,6 +175,7 @@ func (r *run) watch(ctx context.Context, netns []string) (err error) {
 	}
 	r.stopAgent()
 	r.judge()
+	r.takeBack(context.WithoutCancel(ctx))
 	stop(nil)
 	if broke := <-done; err == nil {
 		err = broke

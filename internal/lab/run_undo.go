@@ -47,7 +47,7 @@ func (r *run) applyFix(ctx context.Context, id string) error {
 	for !did && lines.Scan() {
 		did = strings.HasPrefix(lines.Text(), applied)
 	}
-	r.waits = make(chan error, 1)
+	r.waits, r.applied = make(chan error, 1), id
 	ended := func() error {
 		for lines.Scan() { // to its end, so that it never blocks
 		}
@@ -57,6 +57,7 @@ func (r *run) applyFix(ctx context.Context, id string) error {
 		return nil
 	}
 	if !did {
+		r.waits = nil
 		return errors.Join(errors.New("fix --apply did not apply it"), ended())
 	}
 	go func() { r.waits <- ended() }()
@@ -67,8 +68,8 @@ func (r *run) applyFix(ctx context.Context, id string) error {
 const fixPatience = 30 * time.Second
 
 // proveUndo takes the fix back and waits until the fault is found again: once for each
-// cause whose cure is a setting. What ` + "`verify`" + ` says before and after is held
-// against what is true.
+// cause whose cure is a setting. What `verify` says before and after is held
+// against what is true; where advice was followed there is nothing to undo.
 func (r *run) proveUndo(ctx context.Context, id string) error {
 	if r.result.last == nil {
 		return nil
@@ -110,7 +111,18 @@ func (r *run) proveUndo(ctx context.Context, id string) error {
 	return nil
 }
 
-// verify has ` + "`verify ID`" + ` say what is so. That it cannot tell is no lie.
+// takeBack undoes, once the agent is gone, a fix that is still in force, so that no trace of
+// it is kept beyond the namespaces.
+func (r *run) takeBack(ctx context.Context) {
+	if r.waits == nil || r.result.Times.Undone != 0 {
+		return
+	}
+	if out, err := r.command(ctx, "fix", r.applied, "--undo").CombinedOutput(); err != nil {
+		r.result.problem("the fix cannot be undone at the end: %v: %s", err, bytes.TrimSpace(out))
+	}
+}
+
+// verify has `verify ID` say what is so. That it cannot tell is no lie.
 func (r *run) verify(ctx context.Context, id, truth string) {
 	out, err := r.command(ctx, "verify", id, "--output", "columns").CombinedOutput()
 	said, _, _ := strings.Cut(string(out), ":")
