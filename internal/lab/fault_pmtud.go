@@ -79,7 +79,18 @@ func (w way) stuckUpload(n *network, wall filter) stage {
 	s := w.upload(n)
 	s.traffic = together(s.traffic, chatter(w.client, w.web()), wall.watch)
 	s.proof, s.judge = wall.proof, judgeSizes(narrowMTU)
+	s.again = w.forget
 	return s
+}
+
+// forget has the client forget the path MTU that it was told: it would hold for ten
+// minutes, and for so long nobody missed the errors.
+func (w way) forget() {
+	family := "ipv4"
+	if w.six() {
+		family = "ipv6"
+	}
+	_ = w.client.sysctl("1", family, "route", "flush") // that it has helped shows
 }
 
 // strandedRouter has a rule that leaves the router's own packets without a route to
