@@ -83,8 +83,10 @@ func newLabRun(env Environment) *cobra.Command {
 		Use:   "run SCENARIO...",
 		Short: "Run scenarios: build the fault, watch it found, run its fix, see it resolved, clean up",
 		Long: `Builds the scenario's network namespaces, starts the real agent on one of them, makes
-real traffic, prints the finding as it appears, runs the finding's own first fix,
-waits until the finding is resolved, and removes everything. A twin must stay
+real traffic, prints the finding as it appears, applies the finding's own first fix
+by ` + "`trapbpf fix ID --apply`" + `, waits until the finding is resolved, and removes
+everything. In the first scenario of each cause the fix is undone at the end, and the
+fault must be found again; ` + "`trapbpf verify ID`" + ` is asked before and after. A twin must stay
 silent. Needs root. Exits 1 where anything was not as promised.`,
 		Example: `  sudo trapbpf lab run rp-filter
   sudo trapbpf lab run --all`,
