@@ -23,7 +23,7 @@ func buildAgent(t *testing.T) string {
 	if binary := os.Getenv("TRAPBPF_BIN"); binary != "" {
 		return binary
 	}
-	folder, err := os.MkdirTemp("", "trapbpf-cli-")
+	folder, err := os.MkdirTemp("", "trapbpf-cli-") //nolint:usetesting // t.TempDir is for one user's eyes
 	if err != nil {
 		t.Fatal(err)
 	}

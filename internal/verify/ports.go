@@ -5,7 +5,6 @@ package verify
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -90,20 +89,21 @@ func (j *job) pool() (Verdict, error) {
 
 // bindOnce binds a TCP socket to an address, and lets go of it.
 func bindOnce(addr []byte) error {
-	family, to := unix.AF_INET, unix.Sockaddr(nil)
+	var family int
+	var to unix.Sockaddr
 	switch len(addr) {
 	case 4:
-		to = &unix.SockaddrInet4{Addr: [4]byte(addr)}
+		family, to = unix.AF_INET, &unix.SockaddrInet4{Addr: [4]byte(addr)}
 	case 16:
 		family, to = unix.AF_INET6, &unix.SockaddrInet6{Addr: [16]byte(addr)}
 	default:
-		return fmt.Errorf("the finding names no address")
+		return errors.New("the finding names no address")
 	}
 	socket, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
-	defer unix.Close(socket) //nolint:errcheck // nothing was sent
+	defer unix.Close(socket) // nothing was sent
 	return unix.Bind(socket, to)
 }
 
