@@ -28,6 +28,10 @@ func record(id string, action finding.Action) *finding.Record {
 				Op: finding.LinkOp{Dev: "eth0", MTU: 1400}, Enter: finding.Enter{Name: "web"}, Does: "lowers the MTU", Risk: "none",
 			}},
 			MTU: &finding.MTU{Path: 1400},
+			DNS: &finding.DNS{
+				Question: "www.example.org", Type: "A", ResponseCode: "NOERROR",
+				ResolvedIP: []netip.Addr{netip.MustParseAddr("192.0.2.2")}, Ndots: 5,
+			},
 		},
 	}
 }

@@ -96,6 +96,7 @@ func foretold(told, now finding.Step) bool {
 	}
 	unsaid(a.Metric, &b.Metric)
 	unsaid(a.MTU, &b.MTU)
+	b.MTULock = b.MTULock && b.MTU != 0
 	unsaid(a.AdvMSS, &b.AdvMSS)
 	if !a.Gateway.IsValid() {
 		b.Gateway = a.Gateway

@@ -84,6 +84,8 @@ func fixables() []fixable {
 			[]string{"route replace 10.93.74.20/32 via 10.93.73.250 dev eth0 mtu 1280", "tcp_mtu_probing=1", "link set dev eth0 mtu 1280"}, []string{"nft"}, 3},
 		{"sender with a host route", blackhole + "mtu-sender-fault.jsonl", sender + "route add 10.93.74.20/32 via 10.93.73.250 dev eth0 src 10.93.73.251 mtu 1450",
 			[]string{"route replace 10.93.74.20/32 via 10.93.73.250 dev eth0 src 10.93.73.251 mtu 1280"}, nil, 3},
+		{"sender with a locked host route", blackhole + "mtu-sender-fault.jsonl", sender + "route add 10.93.74.20/32 via 10.93.73.250 dev eth0 mtu lock 1450",
+			[]string{"route replace 10.93.74.20/32 via 10.93.73.250 dev eth0 mtu 1280"}, nil, 3},
 		{"sender by a table of its own", blackhole + "mtu-sender-fault.jsonl",
 			sender + "route add default via 10.93.73.250 dev eth0 table 77\nrule add from all table 77 pref 100\nsysctl ipv4/tcp_mtu_probing 1",
 			[]string{"route replace 10.93.74.20/32 via 10.93.73.250 dev eth0 table 77 mtu 1280"}, []string{"tcp_mtu_probing=1"}, 2},

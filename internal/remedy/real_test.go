@@ -74,6 +74,7 @@ func operations() []finding.Op {
 		finding.RouteOp{Verb: "add", Destination: prefix("10.60.1.2/32"), Dev: "e0", Source: addr("10.9.1.1"), Metric: 9},
 		finding.RouteOp{Verb: "add", Gateway: addr("10.9.2.2"), Dev: "e2.100", Table: 100},
 		finding.RouteOp{Verb: "replace", Gateway: addr("10.9.2.2"), Dev: "e2.100"},
+		finding.RouteOp{Verb: "replace", Gateway: addr("10.9.2.2"), Dev: "e2.100", MTU: 1400, MTULock: true},
 		finding.RouteOp{Verb: "replace", Gateway: addr("10.9.2.2"), Dev: "e2.100", Table: 3000, MTU: 1400, AdvMSS: 1360},
 		finding.RouteOp{Verb: "replace", Destination: prefix("10.50.0.0/16"), Gateway: addr("10.9.2.2"), Dev: "e2.100", Metric: 7},
 		finding.RouteOp{Verb: "add", Destination: prefix("10.61.0.0/16"), Gateway: addr("10.88.0.1"), Dev: "e0", OnLink: true},

@@ -42,7 +42,7 @@ func (r route) native() (*netlink.Route, error) {
 	six := finding.RouteOp(r).Six()
 	native := &netlink.Route{
 		Family: family(six), Dst: r.destination(six), Table: unix.RT_TABLE_MAIN, Priority: int(r.Metric),
-		MTU: int(r.MTU), AdvMSS: int(r.AdvMSS), Protocol: unix.RTPROT_BOOT, Type: unix.RTN_UNICAST,
+		MTU: int(r.MTU), MTULock: r.MTULock, AdvMSS: int(r.AdvMSS), Protocol: unix.RTPROT_BOOT, Type: unix.RTN_UNICAST,
 	}
 	if r.Table != 0 {
 		native.Table = int(r.Table)

@@ -96,13 +96,13 @@ func (r route) about(wanted, one *netlink.Route) bool {
 
 // express writes a route as an operation, where that says all that matters of it.
 func (r route) express(one *netlink.Route, verb string) (finding.Op, error) {
-	special := one.Type != unix.RTN_UNICAST || len(one.MultiPath) > 0 || one.Encap != nil || one.MTULock
+	special := one.Type != unix.RTN_UNICAST || len(one.MultiPath) > 0 || one.Encap != nil
 	if special {
 		return nil, fmt.Errorf("%w: %s", ErrInexpressible, one)
 	}
 	op := finding.RouteOp{
 		Verb: verb, Destination: r.Destination, Gateway: addr(one.Gw), Source: addr(one.Src),
-		Table: r.Table, Metric: uint32(one.Priority), MTU: uint32(one.MTU), AdvMSS: uint32(one.AdvMSS),
+		Table: r.Table, Metric: uint32(one.Priority), MTU: uint32(one.MTU), MTULock: one.MTULock, AdvMSS: uint32(one.AdvMSS),
 		OnLink: one.Flags&int(netlink.FLAG_ONLINK) != 0, IPv6: r.IPv6,
 	}
 	if via, ok := one.Via.(*netlink.Via); ok {

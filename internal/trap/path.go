@@ -202,7 +202,7 @@ func PathRoute(p *flow.Path, mtu uint32) (route, undo finding.RouteOp, ok bool) 
 	undo = finding.RouteOp{Verb: "del", Destination: peer, Dev: now.Iface, Table: route.Table}
 	if now.Destination == peer {
 		undo = route
-		undo.MTU = now.MTU
+		undo.MTU, undo.MTULock = now.MTU, now.MTU != 0 && p.Facts.RouteLocked
 	}
 	return route, undo, true
 }

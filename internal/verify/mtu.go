@@ -33,16 +33,25 @@ func (j *job) ends() (from, peer netip.Addr, port uint16) {
 
 // measure probes the path, and then asks how large the packets are that this host sends
 // by it: a probe teaches the kernel what a router answers, as any packet would, so a host
-// that hears of the limit and heeds it knows it now.
+// that hears of the limit and heeds it knows it now. Where the route itself names a size,
+// nothing larger is sent, and nothing larger is tried.
 func (j *job) measure() (*mtu.Result, uint32, error) {
 	from, peer, port := j.ends()
+	path, err := j.believed(peer, from)
+	if err != nil {
+		return nil, 0, err
+	}
+	o := mtu.Options{At: j.at, Peer: peer, From: from, Port: port}
+	if set := int(path.Route.MTU); set >= mtu.MinSize && set <= mtu.MaxSize {
+		o.Max = set
+	}
 	j.progress("probing the path to " + peer.String())
-	result, err := mtu.Measure(j.ctx, mtu.Options{At: j.at, Peer: peer, From: from, Port: port})
+	result, err := mtu.Measure(j.ctx, o)
 	j.progress("")
 	if err != nil {
 		return nil, 0, err
 	}
-	path, err := j.believed(peer, from)
+	path, err = j.believed(peer, from)
 	if err != nil {
 		return nil, 0, err
 	}

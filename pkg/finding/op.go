@@ -29,6 +29,7 @@ type RouteOp struct {
 	Table       uint32 // 0 for main
 	Metric      uint32
 	MTU         uint32
+	MTULock     bool // the kernel does not lower it, whatever ICMP says
 	AdvMSS      uint32
 	OnLink      bool
 	IPv6        bool // needed for a default route without gateway
@@ -88,12 +89,19 @@ func (r RouteOp) Shell() string {
 	words = appendAddr(words, "src", r.Source)
 	words = appendNumber(words, "table", r.Table)
 	words = appendNumber(words, "metric", r.Metric)
-	words = appendNumber(words, "mtu", r.MTU)
+	words = appendNumber(words, r.mtuWords(), r.MTU)
 	words = appendNumber(words, "advmss", r.AdvMSS)
 	if r.OnLink {
 		words = append(words, "onlink")
 	}
 	return strings.Join(words, " ")
+}
+
+func (r RouteOp) mtuWords() string {
+	if r.MTULock {
+		return "mtu lock"
+	}
+	return "mtu"
 }
 
 // via names the gateway's family where it isn't the route's own (RFC 8950).

@@ -19,6 +19,8 @@ func TestOpsRenderAsTheCommandThatAPersonWouldType(t *testing.T) {
 		"ip route add 10.1.0.0/16 via 10.0.0.1 dev eth0 src 10.0.0.9 table 100 metric 50 mtu 1400 advmss 1360 onlink": finding.RouteOp{
 			Verb: "add", Destination: prefix("10.1.0.0/16"), Gateway: addr("10.0.0.1"), Dev: "eth0",
 			Source: addr("10.0.0.9"), Table: 100, Metric: 50, MTU: 1400, AdvMSS: 1360, OnLink: true},
+		"ip route replace default via 10.0.0.1 dev eth1 mtu lock 1400": finding.RouteOp{
+			Verb: "replace", Gateway: addr("10.0.0.1"), Dev: "eth1", MTU: 1400, MTULock: true},
 		"ip route replace default via 10.0.0.1 dev eth1":      finding.RouteOp{Verb: "replace", Gateway: addr("10.0.0.1"), Dev: "eth1"},
 		"ip -6 route add default dev tun0":                    finding.RouteOp{Verb: "add", Dev: "tun0", IPv6: true},
 		"ip -6 route del default via fe80::1 dev eth0":        finding.RouteOp{Verb: "del", Gateway: addr("fe80::1"), Dev: "eth0"},

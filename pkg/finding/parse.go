@@ -134,6 +134,7 @@ func parseRoute(verb, destination string, rest arguments, six bool) (Op, bool) {
 		case "metric":
 			op.Metric = rest.number()
 		case "mtu":
+			op.MTULock = rest.skip("lock")
 			op.MTU = rest.number()
 		case "advmss":
 			op.AdvMSS = rest.number()
@@ -186,6 +187,15 @@ func (a *arguments) next() string {
 	word := a.words[0]
 	a.words = a.words[1:]
 	return word
+}
+
+// skip passes over a word where it comes next, and tells whether it did.
+func (a *arguments) skip(word string) bool {
+	if len(a.words) == 0 || a.words[0] != word {
+		return false
+	}
+	a.next()
+	return true
 }
 
 func (a *arguments) number() uint32 {
