@@ -102,7 +102,7 @@ func bogusRouter(six bool, mtu uint32) func(*network) stage {
 		s := w.upload(n)
 		forge := func(ctx context.Context, _ *meter) error { return w.forge(ctx, mtu) }
 		s.traffic = together(s.traffic, inside(w.router, "lab-forger", forge))
-		s.proof = hole.proof
+		s.proof, s.again = hole.proof, w.forget
 		return s
 	}
 }
