@@ -134,7 +134,7 @@ func (r *run) run(ctx context.Context, id, fix string) error {
 	case r.stage.obey == nil:
 		return fmt.Errorf("it is advice, and nobody here follows it: %s", fix)
 	default:
-		if r.Scenario.provesUndo() {
+		if r.proves() {
 			r.verify(ctx, id, "still-there")
 		}
 		r.stage.obey()
