@@ -108,6 +108,36 @@ func (j *job) path() (Verdict, error) {
 	return There, nil
 }
 
+// bogus is mended where nothing is too large any more, or the errors tell what fits. That
+// the kernel falls back to tiny packets for one that tells nothing is no cure.
+func (j *job) bogus() (Verdict, error) {
+	_, peer, _ := j.ends()
+	result, size, err := j.measure()
+	if verdict, known := j.unmeasured(peer, err); known {
+		return verdict, nil
+	}
+	if err != nil {
+		return Unverified, err
+	}
+	least := 68 // RFC 791
+	if peer.Is6() {
+		least = 1280 // RFC 8200, section 5
+	}
+	switch {
+	case result.Lost == 0:
+		j.says("packets of %d bytes arrive at %s, and this host sends no larger ones", result.Passed, peer)
+		return Mended, nil
+	case result.ToldBy.IsValid() && (result.Told < least || result.Told >= result.Lost):
+		j.says("of packets of %d bytes %s says that %d fit, and %d do", result.Lost, result.ToldBy, result.Told, result.Passed)
+		return There, nil
+	}
+	j.says("packets of %d bytes arrive at %s, of %d bytes do not; this host sends up to %d", result.Passed, peer, result.Lost, size)
+	if int(size) <= result.Passed && result.ToldBy.IsValid() {
+		return Mended, nil
+	}
+	return There, nil
+}
+
 // unmeasured tells of a path that nothing came back on.
 func (j *job) unmeasured(peer netip.Addr, err error) (Verdict, bool) {
 	if !errors.Is(err, mtu.ErrUnreachable) || errors.Is(err, kernel.ErrPrivilege) {

@@ -19,35 +19,88 @@ const (
 	// reuseAfter is when tcp_tw_reuse lets connect() take over a TIME_WAIT, and for how
 	// long a counter is looked at.
 	reuseAfter = time.Second
+	// growsFor is over how long growth is measured, timeWait how long a port is held.
+	growsFor = 2 * time.Second
+	timeWait = 60 * time.Second
 )
 
 // ports is mended where the range towards the destination has room. TIME_WAITs that
 // connect() may take over hold no port against it.
 func (j *job) ports() (Verdict, error) {
-	survey, err := j.Host.Survey(j.at)
+	used, size, err := j.count()
+	switch {
+	case err != nil || size == 0:
+		return Unverified, err
+	case float64(used) >= tight*float64(size):
+		j.says("that is %.0f %% of the range", 100*float64(used)/float64(size))
+		return There, nil
+	default:
+		return Mended, nil
+	}
+}
+
+// running is mended where the range is not that full, nor will be within a minute if it
+// fills as fast as it does now.
+func (j *job) running() (Verdict, error) {
+	before, _, err := j.count()
 	if err != nil {
 		return Unverified, err
+	}
+	j.progress("counting ports again")
+	if err := j.wait(growsFor); err != nil {
+		return Unverified, err
+	}
+	j.progress("")
+	if verdict, err := j.ports(); verdict != Mended {
+		return verdict, err
+	}
+	used, size, err := j.count()
+	if err != nil {
+		return Unverified, err
+	}
+	if used <= before {
+		return Mended, nil
+	}
+	perSecond := float64(used-before) / growsFor.Seconds()
+	left := float64(size-min(used, size)) / perSecond
+	j.says("%.0f more a second: none is left in %.0f s", perSecond, left)
+	if left <= timeWait.Seconds() { // until then no TIME_WAIT of now ends
+		return There, nil
+	}
+	return Mended, nil
+}
+
+func (j *job) wait(d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-j.ctx.Done():
+		return j.ctx.Err()
+	}
+}
+
+// count gives how many ports of the range are taken towards the destination, and how many
+// there are; none where that could not be read.
+func (j *job) count() (used, size uint32, err error) {
+	survey, err := j.Host.Survey(j.at)
+	if err != nil {
+		return 0, 0, err
 	}
 	s := &survey.Settings
 	if s.PortHigh < s.PortLow || s.PortHigh == 0 {
 		j.says("the port range could not be read")
-		return Unverified, nil
+		return 0, 0, nil
 	}
-	size := uint32(s.PortHigh) - uint32(s.PortLow) + 1 - s.ReservedCount
+	size = uint32(s.PortHigh) - uint32(s.PortLow) + 1 - s.ReservedCount
 	waiting, live := j.held(survey)
 	flow := j.Finding.Flow
 	j.says("%d to %d, %d ports without the reserved ones; towards %s:%d %d are in TIME_WAIT and %d live",
 		s.PortLow, s.PortHigh, size, flow.Destination, flow.DestinationPort, waiting, live)
-	used := waiting + live
 	if s.TWReuse == 1 && s.Timestamps != 0 {
 		j.says("tcp_tw_reuse is 1, with timestamps: connect() may take over TIME_WAITs older than %v", reuseAfter)
-		used = live
+		return live, size, nil
 	}
-	if float64(used) >= tight*float64(size) {
-		j.says("that is %.0f %% of the range", 100*float64(used)/float64(size))
-		return There, nil
-	}
-	return Mended, nil
+	return waiting + live, size, nil
 }
 
 // held counts the ports towards the finding's destination, whatever the source where it
@@ -114,10 +167,8 @@ func (j *job) buckets() (Verdict, error) {
 		return Unverified, err
 	}
 	j.progress("counting refused TIME_WAITs")
-	select {
-	case <-time.After(reuseAfter):
-	case <-j.ctx.Done():
-		return Unverified, j.ctx.Err()
+	if err := j.wait(reuseAfter); err != nil {
+		return Unverified, err
 	}
 	j.progress("")
 	now, err := j.Host.Survey(j.at)
