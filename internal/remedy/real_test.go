@@ -135,10 +135,12 @@ func TestApplyDoesWhatThePastedCommandDoes(t *testing.T) {
 	kerneltest.Exclusive(t)
 	native, pasted := prepare(t), prepare(t)
 	ctx := context.Background()
-	before := state(t, native)
-	if other := state(t, pasted); other != before {
-		t.Fatalf("the two namespaces differ at first:\n%s\n%s", before, other)
-	}
+	var before string
+	// The kernel makes a link's IPv6 routes and addresses in its own time.
+	kerneltest.Within(t, 10*time.Second, "the two namespaces are alike", func() bool {
+		before = state(t, native)
+		return before == state(t, pasted)
+	})
 	for _, op := range operations() {
 		t.Run(op.Shell(), func(t *testing.T) {
 			one := finding.Step{Op: op, Enter: finding.Enter{Name: native.Name}}
