@@ -159,12 +159,15 @@ packages: ## build the .deb and .rpm for amd64 and arm64 in bin/packages
 	$(STAGE)/here config default > $(STAGE)/trapbpf.yaml
 	$(STAGE)/here man --dir $(STAGE)/man && gzip -9n $(STAGE)/man/*.8
 	for shell in bash zsh fish; do $(STAGE)/here completion $$shell > $(STAGE)/completion/$$shell; done
-	for arch in $(ARCHITECTURES); do \
-		$(MAKE) build OUT=$(STAGE)/trapbpf GOARCH=$$arch; \
-		$(TOOL) cyclonedx-gomod bin -json -std -notimestamp -noserial -version "$(VERSION)" -output $(STAGE)/sbom.cdx.json $(STAGE)/trapbpf; \
-		for kind in deb rpm; do PACKAGE_ARCH=$$arch $(TOOL) nfpm package -f deploy/packages/nfpm.yaml -p $$kind -t $(PACKAGES)/; done; \
-		cp $(STAGE)/sbom.cdx.json $(PACKAGES)/trapbpf_$$arch.cdx.json; \
-	done
+	for arch in $(ARCHITECTURES); do $(MAKE) packages-of ARCHITECTURE=$$arch; done
+
+# A part of packages. Lines with $(MAKE) run under make -n, too: they do nothing else.
+.PHONY: packages-of
+packages-of:
+	$(MAKE) build OUT=$(STAGE)/trapbpf GOARCH=$(ARCHITECTURE)
+	$(TOOL) cyclonedx-gomod bin -json -std -notimestamp -noserial -version "$(VERSION)" -output $(STAGE)/sbom.cdx.json $(STAGE)/trapbpf
+	for kind in deb rpm; do PACKAGE_ARCH=$(ARCHITECTURE) $(TOOL) nfpm package -f deploy/packages/nfpm.yaml -p $$kind -t $(PACKAGES)/; done
+	cp $(STAGE)/sbom.cdx.json $(PACKAGES)/trapbpf_$(ARCHITECTURE).cdx.json
 
 .PHONY: image
 image: ## build the container image (needs docker or podman)

@@ -165,7 +165,7 @@ func TestFullDiskLosesNoFinding(t *testing.T) {
 	if err := unix.Mount("tmpfs", state, "tmpfs", 0, "size=1m"); err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Unmount(state, unix.MNT_DETACH) //nolint:errcheck // the folder goes with the test
+	defer unix.Unmount(state, unix.MNT_DETACH)
 	text := strings.NewReplacer("DIR", dir, "URL", server.URL).Replace(inAStorm)
 	if err := os.WriteFile(filepath.Join(dir, "main.yaml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
