@@ -72,6 +72,9 @@ type Agent struct {
 	asker  *asker
 	prober *confirmer
 	watch  []host.Target
+
+	closing sync.Mutex // held while the kernel's programs are asked or let go
+	closed  bool
 }
 
 // Open finds the namespaces and attaches the hooks. Errors wrap
@@ -134,7 +137,7 @@ func sights(traps []finding.Trap) []string {
 
 // Run watches until ctx ends, drains what is on its way, and detaches.
 func (a *Agent) Run(ctx context.Context) error {
-	defer a.kernel.Close() //nolint:errcheck // detaching has nothing left to save
+	defer a.close()
 	a.introduce()
 	a.announce()
 	if a.config.Ready != nil {

@@ -19,12 +19,14 @@ type stream struct {
 	engine    *engine.Engine
 	recording *trace.Writer
 	broken    error
+	meter     meter
 }
 
 func newStream(c Config, out engine.Out) *stream {
 	return &stream{
 		engine:    engine.New(all.Detectors(c.Traps...), c.Quiet, out),
 		recording: c.Recording,
+		meter:     newMeter(),
 	}
 }
 
@@ -34,6 +36,7 @@ func (s *stream) take(e event.Event) {
 	if s.recording != nil && s.broken == nil {
 		s.broken = s.recording.Write(e)
 	}
+	s.meter.count(e)
 	s.engine.Observe(e)
 }
 

@@ -37,6 +37,7 @@ var street = []string{
 	"internal/sink",
 	"internal/config",
 	"internal/agent",
+	"internal/metric",
 	"internal/service",
 	"internal/lab",
 	"internal/cli",

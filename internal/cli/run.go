@@ -36,6 +36,7 @@ SIGHUP reloads the configuration and reopens files. Needs root.`,
 	f.addOutput(c)
 	c.Flags().String("log-level", "info", "lowest `LEVEL` of the log on stderr: debug, info, warn or error")
 	c.Flags().String("state-directory", config.Default().StateDirectory, "keep what must outlive the agent in this `DIRECTORY`")
+	c.Flags().String("metrics", config.Default().Metrics, "answer Prometheus and health checks on this `ADDRESS`, HOST:PORT (\"\": nowhere)")
 	c.Flags().Lookup("config").Usage = "read this YAML `FILE` and the conf.d beside it (default " + config.DefaultPath + ")"
 	_ = c.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions([]string{"debug", "info", "warn", "error"}, cobra.ShellCompDirectiveNoFileComp))
 	return c

@@ -6,8 +6,10 @@ package config
 import (
 	"fmt"
 	"maps"
+	"net"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -48,6 +50,9 @@ func (c Config) check() *problem {
 	if p := choose(c.LogLevel, []string{"debug", "info", "warn", "error"}, "log-level"); p != nil {
 		return p
 	}
+	if p := checkAddress(c.Metrics, "metrics"); p != nil {
+		return p
+	}
 	for _, word := range c.Trap {
 		if p := choose(word, traps(), "trap"); p != nil {
 			return p
@@ -57,6 +62,21 @@ func (c Config) check() *problem {
 		if p := c.Sinks[name].check([]string{"sinks", name}); p != nil {
 			return p
 		}
+	}
+	return nil
+}
+
+// checkAddress wants HOST:PORT, or nothing.
+func checkAddress(address string, path ...string) *problem {
+	if address == "" {
+		return nil
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return &problem{path, fmt.Sprintf("%q is no address to listen on: give HOST:PORT, e.g. 127.0.0.1:9847, or \"\" for none", address)}
 	}
 	return nil
 }

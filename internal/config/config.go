@@ -45,6 +45,9 @@ type Config struct {
 	LogLevel string `yaml:"log-level"`
 	// StateDirectory is where the agent keeps what must outlive it.
 	StateDirectory string `yaml:"state-directory"`
+	// Metrics is the address, HOST:PORT, that answers Prometheus and health checks; ""
+	// means none.
+	Metrics string `yaml:"metrics"`
 	// Sinks are the places that findings go to, by a name of the user's choice.
 	Sinks map[string]Sink `yaml:"sinks"`
 }
@@ -84,5 +87,6 @@ func Default() Config {
 		Color:          "auto",
 		LogLevel:       "info",
 		StateDirectory: "/var/lib/trapbpf",
+		Metrics:        "127.0.0.1:9847",
 	}
 }

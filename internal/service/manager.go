@@ -6,7 +6,6 @@ package service
 import (
 	"fmt"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -23,21 +22,22 @@ type manager struct {
 	log *zap.Logger
 	// watchdog is how often the manager wants a sign of life, 0 for never.
 	watchdog time.Duration
-	// lived is set by the reader of events and taken by the next sign of life: a
+	// pulse is the reader's of events, beats where it stood at the last sign of life: a
 	// reader that hangs is a service that hangs.
-	lived  atomic.Bool
+	pulse  *pulse
+	beats  uint64
 	status string
 	// words wait to be said: a manager that does not listen must not hold up anything.
 	words chan string
 	said  chan struct{} // all that waited has been said
 }
 
-func newManager(log *zap.Logger) *manager {
+func newManager(p *pulse, log *zap.Logger) *manager {
 	watchdog, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
 		log.Warn("the service manager's watchdog is not served", zap.Error(err))
 	}
-	m := &manager{log: log, watchdog: watchdog, words: make(chan string, 16), said: make(chan struct{})}
+	m := &manager{log: log, pulse: p, watchdog: watchdog, words: make(chan string, 16), said: make(chan struct{})}
 	go m.speak()
 	return m
 }
@@ -59,8 +59,6 @@ func (m *manager) beat() time.Duration {
 	}
 	return m.watchdog / 2
 }
-
-func (m *manager) alive() { m.lived.Store(true) }
 
 func (m *manager) ready() { m.say(daemon.SdNotifyReady + "\nSTATUS=watching") }
 
@@ -85,7 +83,8 @@ func (m *manager) stopping() {
 
 // tick gives the sign of life, if there was one, and what is new of the status.
 func (m *manager) tick(status string) {
-	if m.watchdog > 0 && m.lived.Swap(false) {
+	if beats := m.pulse.beats.Load(); m.watchdog > 0 && beats != m.beats {
+		m.beats = beats
 		m.say(daemon.SdNotifyWatchdog)
 	}
 	if status != m.status {

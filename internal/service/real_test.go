@@ -103,6 +103,9 @@ func (b *bench) path(name string) string { return filepath.Join(b.dir, name) }
 
 func (b *bench) configure(text string) {
 	b.t.Helper()
+	if !strings.Contains(text, "metrics:") {
+		text = "metrics: \"\"\n" + text
+	}
 	text = strings.NewReplacer("NETNS", b.netns.Path, "DIR", b.dir).Replace(text)
 	if err := os.WriteFile(b.path("main.yaml"), []byte(text), 0o600); err != nil {
 		b.t.Fatal(err)

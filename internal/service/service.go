@@ -23,6 +23,7 @@ import (
 	"github.com/trapbpf/trapbpf/internal/agent"
 	"github.com/trapbpf/trapbpf/internal/config"
 	"github.com/trapbpf/trapbpf/internal/ledger"
+	"github.com/trapbpf/trapbpf/internal/metric"
 	"github.com/trapbpf/trapbpf/internal/sink"
 	"github.com/trapbpf/trapbpf/pkg/finding"
 )
@@ -55,6 +56,10 @@ type Service struct {
 	manager *manager
 	keeper  *keeper
 	tally   tally
+	pulse   *pulse
+	metrics *metric.Metrics
+	// endpoint is nil where nothing is served.
+	endpoint *endpoint
 	// broken ends the run: nobody reads standard output any more.
 	broken func()
 }
@@ -67,12 +72,14 @@ func Run(ctx context.Context, o Options) error {
 	}
 	ctx, cancel := limit(ctx, first.For)
 	defer cancel()
-	s := &Service{options: o, config: first, log: o.Log, manager: newManager(o.Log), broken: cancel}
+	life := newPulse()
+	s := &Service{options: o, config: first, log: o.Log, pulse: life, manager: newManager(life, o.Log), broken: cancel}
 	if err := s.setLevel(first.LogLevel); err != nil {
 		return err
 	}
 	opened, left, err := s.open()
 	if err != nil {
+		s.endpoint.close(ctx)
 		return err
 	}
 	for _, r := range left.Untold {
@@ -86,6 +93,9 @@ func (s *Service) open() (*agent.Agent, ledger.Left, error) {
 	var left ledger.Left
 	routes, err := s.routes(s.config)
 	if err != nil {
+		return nil, left, err
+	}
+	if s.endpoint, err = listen(s.config.Metrics, s.pulse, s.log); err != nil {
 		return nil, left, err
 	}
 	if err := startAll(routes); err != nil {
@@ -103,6 +113,8 @@ func (s *Service) open() (*agent.Agent, ledger.Left, error) {
 		return nil, left, err
 	}
 	s.fanout = sink.NewFanout(s.report, routes...)
+	s.metrics = metric.New(s.options.Version, metric.Source{Agent: opened.Stand, Sinks: s.fanout.Stand})
+	s.endpoint.show(s.metrics)
 	return opened, left, nil
 }
 
@@ -126,6 +138,7 @@ func (s *Service) run(ctx context.Context, opened *agent.Agent) error {
 		return nil
 	})
 	err := group.Wait()
+	s.endpoint.close(ended())
 	s.manager.stopping()
 	return err
 }
@@ -148,15 +161,29 @@ func (s *Service) agentConfig() agent.Config {
 	}
 	return agent.Config{
 		Traps: traps, Netns: s.config.Netns, Quiet: s.config.QuietPeriod, Confirm: s.config.Confirm, Rung: s.options.Rung,
-		Record: s.record, Ready: s.manager.ready, Alive: s.manager.alive,
+		Record: s.record, Ready: s.ready, Alive: s.pulse.beat,
 		Log: s.log, Version: s.options.Version,
 	}
+}
+
+// ready hears that every hook is attached.
+func (s *Service) ready() {
+	s.endpoint.ready()
+	s.manager.ready()
+}
+
+// ended is a context that has ended: who waits on it waits no longer.
+func ended() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
 }
 
 // record takes a record from the engine to the sinks.
 func (s *Service) record(r *finding.Record) {
 	s.keeper.write(r)
 	s.tally.add(r)
+	s.metrics.Add(r)
 	s.fanout.Write(r)
 }
 

@@ -136,6 +136,25 @@ func (f *Fanout) Write(r *finding.Record) {
 	}
 }
 
+// Stand is how one sink fares.
+type Stand struct {
+	// Sink is its name, Queued how many records wait in memory.
+	Sink   string
+	Queued int
+	Stats
+}
+
+// Stand tells how each sink fares that is not about to leave.
+func (f *Fanout) Stand() []Stand {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := make([]Stand, 0, len(f.lanes))
+	for _, l := range f.lanes {
+		all = append(all, l.stand())
+	}
+	return all
+}
+
 // Close takes no more records, lets the sinks write what waits, and closes them.
 // Where ctx ends first, what still waits is lost, and told as such; a sink that hangs
 // in a write is left behind, and the error names it.

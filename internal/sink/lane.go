@@ -17,11 +17,16 @@ type lane struct {
 	queue   *queue
 	filter  *Filter // only Write's goroutine touches it
 	dropped atomic.Uint64
+	// written and failed count what the sink took and did not; down is the newest.
+	written, failed atomic.Uint64
+	down            atomic.Bool
 	// done tells that run has returned; closeErr may be read then.
 	done     chan struct{}
 	closeErr error
 	// unstarted is true where the sink could not start: there is nothing to close.
 	unstarted bool
+	// ready tells that the sink has started: only then it may be asked for its counts.
+	ready atomic.Bool
 	// running is the Fanout's: run was started.
 	running bool
 }
@@ -70,6 +75,7 @@ func (l *lane) run(before []*lane) {
 		<-b.done
 	}
 	broken := !l.start()
+	l.ready.Store(!broken)
 	for {
 		r, ok := l.queue.take()
 		if !ok {
@@ -79,7 +85,9 @@ func (l *lane) run(before []*lane) {
 			l.lose(r, ErrBroken)
 			continue
 		}
-		if err := l.route.Sink.Write(r); err != nil {
+		err := l.route.Sink.Write(r)
+		l.mark(err)
+		if err != nil {
 			l.lose(r, fmt.Errorf("write record to sink %s: %w", l.route.Sink.Name(), err))
 			broken = Broken(err)
 		}
@@ -87,6 +95,30 @@ func (l *lane) run(before []*lane) {
 	if !l.unstarted {
 		l.closeErr = l.route.Sink.Close()
 	}
+}
+
+// mark counts an attempt.
+func (l *lane) mark(err error) {
+	l.down.Store(err != nil)
+	if err != nil {
+		l.failed.Add(1)
+		return
+	}
+	l.written.Add(1)
+}
+
+// stand tells how the sink fares: by its own counts of what arrived, where it has any.
+func (l *lane) stand() Stand {
+	s := Stand{Sink: l.name(), Queued: l.queue.len()}
+	if m, ok := l.route.Sink.(Measured); ok && l.ready.Load() {
+		s.Stats = m.Stats()
+	} else {
+		s.Sent = l.written.Load()
+	}
+	s.Failures += l.failed.Load()
+	s.Lost += l.dropped.Load()
+	s.Down = s.Down || l.down.Load()
+	return s
 }
 
 // start lets the sink take hold of what it needs, unless that is done already.
@@ -97,6 +129,7 @@ func (l *lane) start() bool {
 	}
 	if err := s.Start(); err != nil {
 		l.unstarted = true
+		l.down.Store(true)
 		l.report(Report{Sink: l.name(), Err: err})
 		return false
 	}

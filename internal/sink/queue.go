@@ -67,6 +67,12 @@ func expendable(r *finding.Record) bool {
 	return r.Action == finding.Updated && !r.Alert
 }
 
+func (q *queue) len() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.records)
+}
+
 func (q *queue) rouse() {
 	select {
 	case q.wake <- struct{}{}:

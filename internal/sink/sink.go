@@ -59,6 +59,8 @@ type Stats struct {
 	Dropped, Lost uint64
 	// SpoolBytes wait on disk.
 	SpoolBytes int64
+	// Down is true where the newest attempt did not succeed.
+	Down bool
 }
 
 // Measured is a Sink that counts for itself.

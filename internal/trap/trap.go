@@ -36,6 +36,12 @@ type Detector interface {
 	Forget(k Key)
 }
 
+// Tabled is a detector that keeps tables.
+type Tabled interface {
+	// Fills tells how full each is, under its name in this detector.
+	Fills() []flow.Fill
+}
+
 // Need is a sight that a detector rests on.
 type Need struct {
 	// Sight is a name from the hook table or "facts".

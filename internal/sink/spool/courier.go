@@ -36,7 +36,7 @@ type courier struct {
 	sent, failures atomic.Uint64
 	dropped        uint64 // as told last
 	wait           time.Duration
-	down           bool // told that the remote does not take anything
+	down           atomic.Bool // told that the remote does not take anything
 }
 
 func newCourier(s *Sink) *courier {
@@ -135,8 +135,7 @@ func (c *courier) fail(ctx context.Context, err error) {
 		return // Close ended it
 	}
 	c.failures.Add(1)
-	if !c.down {
-		c.down = true
+	if !c.down.Swap(true) {
 		c.spool.options.Report(sink.Report{Sink: c.spool.Name(), Err: err})
 	}
 	c.wait = min(max(2*c.wait, soonest), latest)
@@ -152,8 +151,7 @@ func (c *courier) fail(ctx context.Context, err error) {
 
 func (c *courier) recover() {
 	c.wait = 0
-	if c.down {
-		c.down = false
+	if c.down.Swap(false) {
 		c.spool.options.Report(sink.Report{Sink: c.spool.Name(), Recovered: true})
 	}
 }

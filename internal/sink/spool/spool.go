@@ -133,7 +133,9 @@ func (s *Sink) Close() error {
 
 // Stats implements sink.Measured.
 func (s *Sink) Stats() sink.Stats {
-	stats := sink.Stats{Sent: s.courier.sent.Load(), Failures: s.courier.failures.Load(), Lost: s.lost.Load()}
+	stats := sink.Stats{
+		Sent: s.courier.sent.Load(), Failures: s.courier.failures.Load(), Lost: s.lost.Load(), Down: s.courier.down.Load(),
+	}
 	stats.SpoolBytes, stats.Dropped = s.queue.stand()
 	return stats
 }
