@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/trapbpf/trapbpf/internal/cli"
+	"github.com/trapbpf/trapbpf/internal/privilege"
 )
 
 // version is set at link time: -X main.version=...
@@ -40,6 +41,7 @@ func run() int {
 		Getenv:         os.Getenv,
 		Environ:        os.Environ,
 		Hangup:         hangup,
+		Reduce:         privilege.Reduce,
 		Version:        version,
 	})
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/trapbpf/trapbpf/internal/enrich"
 	"github.com/trapbpf/trapbpf/internal/host"
 	"github.com/trapbpf/trapbpf/internal/kernel"
+	"github.com/trapbpf/trapbpf/internal/privilege"
 	"github.com/trapbpf/trapbpf/internal/trap/all"
 	"github.com/trapbpf/trapbpf/pkg/event"
 	"github.com/trapbpf/trapbpf/pkg/finding"
@@ -33,6 +34,9 @@ import (
 // tickEvery is the clock's beat in the stream: fine enough for a verdict within a
 // second, and next to nothing in a recording.
 const tickEvery = 250 * time.Millisecond
+
+// Reduce gives up the capabilities that are not among keep; see privilege.Reduce.
+type Reduce func(keep privilege.Set) (left privilege.Set, err error)
 
 // Config says what to watch and where records go.
 type Config struct {
@@ -58,8 +62,12 @@ type Config struct {
 	// Ready, where not nil, is called once every hook is attached and no event is
 	// missed from then on. Alive is called several times a second while events are read.
 	Ready, Alive func()
-	Log          *zap.Logger
-	Version      string
+	// Reduce is called once every hook is attached; nil keeps every capability.
+	Reduce Reduce
+	// Foreign tells that records are written to files that may be another user's.
+	Foreign bool
+	Log     *zap.Logger
+	Version string
 }
 
 // Agent is an agent with every hook attached.
@@ -98,6 +106,9 @@ func Open(c Config) (*Agent, error) {
 		return nil, err
 	}
 	a.kernel = opened
+	if err := a.reduce(); err != nil {
+		return nil, errors.Join(err, opened.Close())
+	}
 	a.asker = newAsker(a)
 	a.prober = newConfirmer(a)
 	a.stream = newStream(c, engine.Out{Record: c.Record, Want: a.asker.ask})

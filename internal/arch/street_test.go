@@ -18,6 +18,7 @@ var street = []string{
 	"pkg/event",
 	"pkg/finding",
 	"internal/nearest",
+	"internal/privilege",
 	"internal/wire",
 	"internal/hook",
 	"internal/decode",

@@ -14,7 +14,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
 	"github.com/spf13/pflag"
+	"github.com/trapbpf/trapbpf/internal/agent"
 
 	"github.com/trapbpf/trapbpf/internal/nearest"
 )
@@ -31,7 +33,10 @@ type Environment struct {
 	Environ func() []string
 	// Hangup gives a channel with a value for each SIGHUP, which from then on does not
 	// end the process; nil where nobody sends one.
-	Hangup  func() <-chan os.Signal
+	Hangup func() <-chan os.Signal
+	// Reduce gives up capabilities in the whole process, once every hook is attached; nil
+	// keeps them, as a test must that runs a command in its own process.
+	Reduce  agent.Reduce
 	Version string
 }
 

@@ -59,6 +59,7 @@ func serve(ctx context.Context, env Environment, flags *pflag.FlagSet, f *watchF
 		Reload: reload,
 		Stdout: env.Stdout,
 		Rung:   f.rung,
+		Reduce: env.Reduce,
 		Log:    log, Level: level,
 		Version: env.Version,
 	})

@@ -59,6 +59,7 @@ func watch(ctx context.Context, env Environment, f *watchFlags, record *recordFi
 	defer keeper.close()
 	config := agent.Config{
 		Traps: set.traps, Netns: f.netns, Quiet: f.quiet, Confirm: f.confirm, Rung: f.rung,
+		Reduce: env.Reduce,
 		Record: func(r *finding.Record) { keeper.write(r); out.write(r) }, Lost: out.lose, Log: log, Version: env.Version,
 	}
 	if record != nil {

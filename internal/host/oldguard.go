@@ -72,7 +72,7 @@ func oldGuard(family, table string, entries []byte) (event.Guard, bool) {
 }
 
 func oldEntries(domain, level int, table string) ([]byte, error) {
-	fd, err := unix.Socket(domain, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
+	fd, err := unix.Socket(domain, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}

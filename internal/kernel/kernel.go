@@ -56,6 +56,7 @@ type Kernel struct {
 	maps    *shared
 	reasons reasons
 	rows    []*row
+	symbols kallsyms
 	decoder *decode.Decoder
 	walker  portWalker // nil where nobody counts sockets
 	sweeper *sweeper
@@ -90,13 +91,14 @@ func Open(o Options) (*Kernel, error) {
 	if o.mute {
 		found = untoldReasons(o.reasons)
 	}
-	found.locate(openKallsyms)
+	list := openKallsyms()
+	found.locate(list.open)
 	maps, err := newShared(o.Netns)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, list.close())
 	}
-	k := &Kernel{maps: maps, reasons: found, alive: o.Alive}
-	k.decoder = decode.New(decode.Names{Reason: found.name, Symbol: newSymbols(openKallsyms).name})
+	k := &Kernel{maps: maps, reasons: found, symbols: list, alive: o.Alive}
+	k.decoder = decode.New(decode.Names{Reason: found.name, Symbol: newSymbols(list.open).name})
 	k.climb(&climber{options: o, maps: maps, reasons: found, cache: cache})
 	debug.FreeOSMemory() // the kernel's types, tens of MB that are never read again
 	return k, nil
@@ -144,5 +146,5 @@ func (k *Kernel) Close() error {
 	for _, r := range k.rows {
 		all = append(all, r.close())
 	}
-	return errors.Join(append(all, k.maps.close())...)
+	return errors.Join(append(all, k.maps.close(), k.symbols.close())...)
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/trapbpf/trapbpf/internal/privilege"
 )
 
 // ErrPrivilege is wrapped by errors that name the capability that is missing.
@@ -59,38 +61,26 @@ func fit(version uint32, types error) error {
 // privileged tells whether the programs may be loaded: by CAP_BPF and CAP_PERFMON,
 // or by CAP_SYS_ADMIN, which holds both (capabilities(7)).
 func privileged() error {
-	held, err := capabilities()
+	held, err := privilege.Held()
 	if err != nil {
-		return fmt.Errorf("read this process's capabilities: %w", err)
+		return err
 	}
 	return enough(held)
 }
 
-func enough(held uint64) error {
-	if has(held, unix.CAP_SYS_ADMIN) {
+func enough(held privilege.Set) error {
+	if held.Has(unix.CAP_SYS_ADMIN) {
 		return nil
 	}
 	var missing []string
-	if !has(held, unix.CAP_BPF) {
+	if !held.Has(unix.CAP_BPF) {
 		missing = append(missing, "CAP_BPF")
 	}
-	if !has(held, unix.CAP_PERFMON) {
+	if !held.Has(unix.CAP_PERFMON) {
 		missing = append(missing, "CAP_PERFMON")
 	}
 	if len(missing) == 0 {
 		return nil
 	}
 	return fmt.Errorf("%w: %s missing: run as root", ErrPrivilege, strings.Join(missing, " and "))
-}
-
-func has(held uint64, capability int) bool { return held>>capability&1 == 1 }
-
-// capabilities gives this thread's effective set.
-func capabilities() (uint64, error) {
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	if err := unix.Capget(&header, &data[0]); err != nil {
-		return 0, err
-	}
-	return uint64(data[1].Effective)<<32 | uint64(data[0].Effective), nil
 }

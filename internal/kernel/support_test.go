@@ -10,27 +10,22 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
-)
 
-func capabilitySet(held ...int) (set uint64) {
-	for _, capability := range held {
-		set |= 1 << capability
-	}
-	return set
-}
+	"github.com/trapbpf/trapbpf/internal/privilege"
+)
 
 func TestMissingCapabilitiesAreNamed(t *testing.T) {
 	tests := []struct {
 		name    string
-		held    uint64
+		held    privilege.Set
 		missing []string
 	}{
 		{"none", 0, []string{"CAP_BPF", "CAP_PERFMON"}},
-		{"only BPF", capabilitySet(unix.CAP_BPF), []string{"CAP_PERFMON"}},
-		{"only perfmon", capabilitySet(unix.CAP_PERFMON), []string{"CAP_BPF"}},
-		{"net admin helps not", capabilitySet(unix.CAP_NET_ADMIN), []string{"CAP_BPF", "CAP_PERFMON"}},
-		{"both", capabilitySet(unix.CAP_BPF, unix.CAP_PERFMON), nil},
-		{"system admin", capabilitySet(unix.CAP_SYS_ADMIN), nil},
+		{"only BPF", privilege.Of(unix.CAP_BPF), []string{"CAP_PERFMON"}},
+		{"only perfmon", privilege.Of(unix.CAP_PERFMON), []string{"CAP_BPF"}},
+		{"net admin helps not", privilege.Of(unix.CAP_NET_ADMIN), []string{"CAP_BPF", "CAP_PERFMON"}},
+		{"both", privilege.Of(unix.CAP_BPF, unix.CAP_PERFMON), nil},
+		{"system admin", privilege.Of(unix.CAP_SYS_ADMIN), nil},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

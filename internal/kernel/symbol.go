@@ -30,7 +30,33 @@ func newSymbols(open func() (io.ReadCloser, error)) *symbols {
 	return &symbols{open: open, known: map[uint64]string{}}
 }
 
-func openKallsyms() (io.ReadCloser, error) { return os.Open("/proc/kallsyms") }
+// kallsyms is the kernel's list. Whether it shows addresses is decided when it is opened
+// (CAP_SYSLOG), so it is opened once and read again from the beginning: the capability
+// may be given up meanwhile. One goroutine reads it at a time.
+type kallsyms struct{ file *os.File } // nil where there is none
+
+func openKallsyms() kallsyms {
+	file, err := os.Open("/proc/kallsyms")
+	if err != nil {
+		return kallsyms{} // nothing has a name
+	}
+	return kallsyms{file}
+}
+
+func (k kallsyms) open() (io.ReadCloser, error) {
+	if k.file == nil {
+		return nil, os.ErrNotExist
+	}
+	_, err := k.file.Seek(0, io.SeekStart)
+	return io.NopCloser(k.file), err
+}
+
+func (k kallsyms) close() error {
+	if k.file == nil {
+		return nil
+	}
+	return k.file.Close()
+}
 
 // name gives the function that holds address, "" where the kernel does not tell.
 func (s *symbols) name(address uint64) string {
