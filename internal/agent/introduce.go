@@ -18,6 +18,7 @@ import (
 	"github.com/trapbpf/trapbpf/internal/trap"
 	"github.com/trapbpf/trapbpf/internal/trap/all"
 	"github.com/trapbpf/trapbpf/pkg/event"
+	"github.com/trapbpf/trapbpf/pkg/finding"
 )
 
 // introduce begins the stream with who looks, how, and at which namespaces.
@@ -95,6 +96,11 @@ func Release() string {
 		return ""
 	}
 	return unix.ByteSliceToString(u.Release[:])
+}
+
+// Observer is this host, as records tell it.
+func Observer(version string) finding.Host {
+	return finding.Host{Name: hostname(), Architecture: runtime.GOARCH, Kernel: Release(), AgentVersion: version}
 }
 
 func hostname() string {

@@ -34,6 +34,6 @@ func (x *Exchanges) Fills() []Fill {
 }
 
 // Fills tells how full the tables of names are.
-func (n *Names) Fills() []Fill {
-	return []Fill{n.names.Fill("names"), n.holders.Fill("holders")}
+func (t *Names) Fills() []Fill {
+	return []Fill{t.names.Fill("names"), t.holders.Fill("holders")}
 }

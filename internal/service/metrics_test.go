@@ -27,9 +27,10 @@ import (
 
 	"github.com/trapbpf/trapbpf/internal/kernel"
 	"github.com/trapbpf/trapbpf/internal/kerneltest"
+	"github.com/trapbpf/trapbpf/pkg/finding"
 )
 
-const withMetrics = "metrics: 127.0.0.1:0\n" + toFile + "  away:\n    http:\n      url: http://127.0.0.1:1/\n"
+const withMetrics = "metrics: 127.0.0.1:0\noutput: json\n" + toFile + "  away:\n    http:\n      url: http://127.0.0.1:1/\n"
 
 // address waits for the endpoint's.
 func (b *bench) address() string {
@@ -76,10 +77,10 @@ func scrape(t *testing.T, address string) map[string]*dto.MetricFamily {
 	return families
 }
 
-// deployed gives the metrics that a file below deploy names.
+// deployed gives the metrics that a file of the project names.
 func deployed(t *testing.T, file string) []string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("../../deploy", file))
+	text, err := os.ReadFile(filepath.Join("../..", file))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +88,7 @@ func deployed(t *testing.T, file string) []string {
 		t.Fatalf("%s is no JSON", file)
 	}
 	var names []string
-	for _, found := range regexp.MustCompile(`\b((trapbpf|process|go)_[a-z_]+)[{,)\[ ]`).FindAllSubmatch(text, -1) {
+	for _, found := range regexp.MustCompile(`\b((trapbpf|process|go)_[a-z_]+)[{,)\[ `+"`"+`]`).FindAllSubmatch(text, -1) {
 		names = append(names, string(found[1]))
 	}
 	if len(names) < 5 {
@@ -96,46 +97,53 @@ func deployed(t *testing.T, file string) []string {
 	return names
 }
 
-func TestDashboardAndAlertsNameWhatAScrapeTells(t *testing.T) {
+func TestMetricsAndHealthOfALivingService(t *testing.T) {
 	b := start(t, fmt.Sprintf(withMetrics, "out"))
+	b.hear("READY=1")
+	b.netns.Do(t, loopbackUp)
+	t.Run("health", b.answersHealthChecks)
+	t.Run("scrape", b.tellsWhatDashboardAndAlertsName)
+	t.Run("prometheus", b.isScrapedByPrometheus)
+	t.Run("notices", b.tellsItsOwnState)
+}
+
+func (b *bench) tellsWhatDashboardAndAlertsName(t *testing.T) {
 	stats, err := kernel.EnableStats()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer stats.Close()
-	b.hear("READY=1")
-	b.netns.Do(t, loopbackUp)
 	b.exhaust(8001)
 	b.finds("out")
 	address := b.address()
 	var families map[string]*dto.MetricFamily
 	kerneltest.Within(t, patience, "the dead sink to be down", func() bool {
 		families = scrape(t, address)
-		return sample(families, "trapbpf_sink_up", "away") == 0 && sample(families, "trapbpf_sink_spool_bytes", "away") > 0
+		return series(families, "trapbpf_sink_up", "away") == 0 && series(families, "trapbpf_sink_spool_bytes", "away") > 0
 	})
 	// A loss cannot be had for the asking: the kernel's tests see it, and the package
 	// metric that it is told.
 	families["trapbpf_lost_events_total"] = &dto.MetricFamily{}
-	for _, file := range []string{"grafana/trapbpf.json", "prometheus/trapbpf.rules.yaml"} {
+	for _, file := range []string{"deploy/grafana/trapbpf.json", "deploy/prometheus/trapbpf.rules.yaml", "docs/metrics.md"} {
 		for _, name := range deployed(t, file) {
 			if families[name] == nil {
 				t.Errorf("%s names %s, which no scrape tells", file, name)
 			}
 		}
 	}
-	if n := sample(families, "trapbpf_sink_sent_records_total", "local"); n < 1 {
+	if n := series(families, "trapbpf_sink_sent_records_total", "local"); n < 1 {
 		t.Errorf("%v records are in the file", n)
 	}
-	if n := sample(families, "trapbpf_open_findings", "time-wait-exhaustion"); n != 1 {
+	if n := series(families, "trapbpf_open_findings", "time-wait-exhaustion"); n != 1 {
 		t.Errorf("%v findings are open", n)
 	}
-	if n := sample(families, "trapbpf_events_total", "port-failure"); n < 1 {
+	if n := series(families, "trapbpf_events_total", "port-failure"); n < 1 {
 		t.Errorf("%v failed binds were seen", n)
 	}
 }
 
 // sample gives the value of the series that has a label of this value, -1 where none has.
-func sample(families map[string]*dto.MetricFamily, name, value string) float64 {
+func series(families map[string]*dto.MetricFamily, name, value string) float64 {
 	for _, m := range families[name].GetMetric() {
 		for _, l := range m.GetLabel() {
 			if l.GetValue() == value {
@@ -188,17 +196,26 @@ func prometheus(t *testing.T, target string) string {
 	return address
 }
 
-func TestPrometheusScrapesTheService(t *testing.T) {
-	b := start(t, fmt.Sprintf(withMetrics, "out"))
-	b.hear("READY=1")
+func (b *bench) isScrapedByPrometheus(t *testing.T) {
 	address := prometheus(t, b.address())
-	query := "http://" + address + "/api/v1/query?query=" + url.QueryEscape(`trapbpf_trap_sight{job="trapbpf",sight="sees"}`)
+	query := "http://" + address + "/api/v1/query?query=" + url.QueryEscape(`trapbpf_trap_sight{job="trapbpf",trap="time-wait-exhaustion"} == 1`)
+	last := ""
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("it answered %s", last)
+		}
+	})
 	kerneltest.Within(t, patience, "Prometheus to have scraped", func() bool {
-		answer, err := http.Get(query) //nolint:gosec,noctx // a loopback address of this test; the deadline is Within's
+		answer, err := http.Get(query) // on the loopback; the deadline is Within's
 		if err != nil {
 			return false // not up yet
 		}
 		defer answer.Body.Close()
+		body, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = string(body)
 		var told struct {
 			Data struct {
 				Result []struct {
@@ -207,7 +224,7 @@ func TestPrometheusScrapesTheService(t *testing.T) {
 				}
 			}
 		}
-		if err := json.NewDecoder(answer.Body).Decode(&told); err != nil || len(told.Data.Result) != 1 {
+		if err := json.Unmarshal(body, &told); err != nil || len(told.Data.Result) != 1 {
 			return false
 		}
 		result := told.Data.Result[0]
@@ -215,14 +232,36 @@ func TestPrometheusScrapesTheService(t *testing.T) {
 	})
 }
 
-func TestHealthFollowsTheReaderOfEvents(t *testing.T) {
-	b := start(t, fmt.Sprintf(withMetrics, "out"))
-	b.hear("READY=1")
+func (b *bench) answersHealthChecks(t *testing.T) {
 	address := b.address()
 	for _, path := range []string{"/healthz", "/readyz"} {
 		if status, body := get(t, "http://"+address+path); status != http.StatusOK || body != "ok\n" {
 			t.Errorf("%s answers %d %q", path, status, body)
 		}
+	}
+}
+
+// tellsItsOwnState holds that the file has the dead sink's state, beside the findings, and
+// standard output has not.
+func (b *bench) tellsItsOwnState(t *testing.T) {
+	kerneltest.Within(t, patience, "the dead sink in the file", func() bool {
+		text, err := os.ReadFile(b.path("out"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range bytes.Lines(text) {
+			var r finding.NoticeDocument
+			if err := json.Unmarshal(line, &r); err != nil {
+				t.Fatal(err)
+			}
+			if r.Event.Dataset == "trapbpf.agent" && r.Event.Action == finding.SinkFailing {
+				return r.Trapbpf.Agent.Sink == "away" && strings.Contains(r.Error.Message, "connection refused")
+			}
+		}
+		return false
+	})
+	if out := b.stdout.String(); strings.Contains(out, "trapbpf.agent") || !strings.Contains(out, "trapbpf.finding") {
+		t.Errorf("standard output has\n%s", out)
 	}
 }
 

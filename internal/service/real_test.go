@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -39,6 +40,7 @@ type bench struct {
 	said   chan string
 	log    *observer.ObservedLogs
 	ended  chan error
+	stdout *locked
 	stop   func()
 }
 
@@ -60,12 +62,31 @@ func (b *bench) begin() {
 	b.log = logs
 	ctx, stop := context.WithCancel(context.Background())
 	b.stop = stop
+	b.stdout = new(locked)
 	go func() {
 		b.ended <- Run(ctx, Options{
 			Load:   func() (config.Config, error) { return config.Load(config.Source{Path: b.path("main.yaml")}) },
-			Reload: b.reload, Stdout: new(bytes.Buffer), Log: zap.New(core), Level: zap.NewAtomicLevel(), Version: "test",
+			Reload: b.reload, Stdout: b.stdout, Log: zap.New(core), Level: zap.NewAtomicLevel(), Version: "test",
 		})
 	}()
+}
+
+// locked is what was written, to be read meanwhile.
+type locked struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *locked) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *locked) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
 }
 
 // end stops it, and waits for that.

@@ -30,6 +30,7 @@ func (s *Service) attend(ctx context.Context) {
 			s.reload()
 		case <-clock.C:
 			s.manager.tick(s.tally.status())
+			s.notices.flush(time.Now(), s.fanout.Write)
 		}
 	}
 }

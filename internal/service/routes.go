@@ -48,13 +48,16 @@ func (s *Service) routes(c config.Config) ([]sink.Route, error) {
 			MinSeverity: finding.Severity(max(c.MinSeverity, of.MinSeverity)),
 			Queue:       of.Queue,
 			Mark:        mark(c, of),
+			// Standard output is for findings.
+			FindingsOnly: of.Stdout != nil,
 		})
 	}
 	if len(routes) == 0 || c.Output != "" {
 		routes = append(routes, sink.Route{
-			Sink:        stream.New(stdout, s.options.Stdout, encoder(c.Output, c.Color)),
-			MinSeverity: finding.Severity(c.MinSeverity),
-			Mark:        c.Output + fmt.Sprint(c.MinSeverity),
+			Sink:         stream.New(stdout, s.options.Stdout, encoder(c.Output, c.Color)),
+			MinSeverity:  finding.Severity(c.MinSeverity),
+			Mark:         c.Output + fmt.Sprint(c.MinSeverity),
+			FindingsOnly: true,
 		})
 	}
 	return routes, nil

@@ -41,7 +41,9 @@ type Options struct {
 	// Stdout is for sinks that write there.
 	Stdout io.Writer
 	// Rung forces hooks onto rungs.
-	Rung    map[string]string
+	Rung map[string]string
+	// Reduce gives up capabilities once every hook is attached; nil keeps them.
+	Reduce  agent.Reduce
 	Log     *zap.Logger
 	Level   zap.AtomicLevel
 	Version string
@@ -56,6 +58,7 @@ type Service struct {
 	manager *manager
 	keeper  *keeper
 	tally   tally
+	notices *notices
 	pulse   *pulse
 	metrics *metric.Metrics
 	// endpoint is nil where nothing is served.
@@ -73,7 +76,8 @@ func Run(ctx context.Context, o Options) error {
 	ctx, cancel := limit(ctx, first.For)
 	defer cancel()
 	life := newPulse()
-	s := &Service{options: o, config: first, log: o.Log, pulse: life, manager: newManager(life, o.Log), broken: cancel}
+	s := &Service{options: o, config: first, log: o.Log, pulse: life, notices: newNotices(agent.Observer(o.Version)),
+		manager: newManager(life, o.Log), broken: cancel}
 	if err := s.setLevel(first.LogLevel); err != nil {
 		return err
 	}
@@ -115,6 +119,7 @@ func (s *Service) open() (*agent.Agent, ledger.Left, error) {
 	s.fanout = sink.NewFanout(s.report, routes...)
 	s.metrics = metric.New(s.options.Version, metric.Source{Agent: opened.Stand, Sinks: s.fanout.Stand})
 	s.endpoint.show(s.metrics)
+	s.blind(opened.Stand())
 	return opened, left, nil
 }
 
@@ -148,6 +153,7 @@ func (s *Service) run(ctx context.Context, opened *agent.Agent) error {
 func (s *Service) flush() error {
 	ctx, cancel := context.WithTimeout(context.Background(), flushWithin)
 	defer cancel()
+	s.notices.flush(time.Now(), s.fanout.Write)
 	if err := s.fanout.Close(ctx); err != nil {
 		return fmt.Errorf("leave records behind: %w", err)
 	}
@@ -161,7 +167,8 @@ func (s *Service) agentConfig() agent.Config {
 	}
 	return agent.Config{
 		Traps: traps, Netns: s.config.Netns, Quiet: s.config.QuietPeriod, Confirm: s.config.Confirm, Rung: s.options.Rung,
-		Record: s.record, Ready: s.ready, Alive: s.pulse.beat,
+		Reduce: s.options.Reduce, Foreign: s.foreign(),
+		Record: s.record, Lost: s.lost, Ready: s.ready, Alive: s.pulse.beat,
 		Log: s.log, Version: s.options.Version,
 	}
 }
@@ -185,22 +192,4 @@ func (s *Service) record(r *finding.Record) {
 	s.tally.add(r)
 	s.metrics.Add(r)
 	s.fanout.Write(r)
-}
-
-// report hears how the sinks fare.
-func (s *Service) report(r sink.Report) {
-	log := s.log.With(
-		zap.String("event.dataset", "trapbpf.agent"), zap.String("event.kind", "event"), zap.String("sink", r.Sink))
-	switch {
-	case r.Recovered:
-		log.Info("sink takes records again")
-	case r.Lost != nil || r.Dropped > 0:
-		s.tally.lost.Add(1)
-		log.Warn("record lost", zap.Uint64("dropped", r.Dropped), zap.Error(r.Err))
-	default:
-		log.Warn("sink does not take records, they wait", zap.Error(r.Err))
-	}
-	if of, configured := s.config.Sinks[r.Sink]; sink.Broken(r.Err) && (!configured || of.Stdout != nil) {
-		s.broken()
-	}
 }

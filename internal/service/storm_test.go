@@ -20,10 +20,12 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/trapbpf/trapbpf/internal/agent"
 	"github.com/trapbpf/trapbpf/internal/config"
 	"github.com/trapbpf/trapbpf/internal/golden/sample"
 	"github.com/trapbpf/trapbpf/internal/kerneltest"
 	"github.com/trapbpf/trapbpf/internal/ledger"
+	"github.com/trapbpf/trapbpf/internal/metric"
 	"github.com/trapbpf/trapbpf/internal/sink"
 	"github.com/trapbpf/trapbpf/pkg/finding"
 )
@@ -94,7 +96,10 @@ func (s *Service) drizzle() {
 // engineless is a service that begins as Run does, but without an agent.
 func engineless(c config.Config) (*Service, ledger.Left, error) {
 	var left ledger.Left
-	s := &Service{options: Options{Stdout: io.Discard, Version: "test"}, config: c, log: zap.NewNop(), broken: func() {}}
+	s := &Service{
+		options: Options{Stdout: io.Discard, Version: "test"}, config: c, log: zap.NewNop(), broken: func() {},
+		notices: newNotices(finding.Host{}),
+	}
 	routes, err := s.routes(c)
 	if err != nil {
 		return nil, left, err
@@ -106,6 +111,7 @@ func engineless(c config.Config) (*Service, ledger.Left, error) {
 		return nil, left, err
 	}
 	s.fanout = sink.NewFanout(s.report, routes...)
+	s.metrics = metric.New("test", metric.Source{Agent: func() agent.Stand { return agent.Stand{} }, Sinks: s.fanout.Stand})
 	for _, r := range left.Untold {
 		s.fanout.Write(r)
 	}

@@ -24,6 +24,7 @@ func (t *tally) add(r *finding.Record) {
 	case finding.Closed:
 		t.open.Add(-1)
 	case finding.Updated: // open already
+	default: // nothing that a detector told
 	}
 }
 

@@ -23,6 +23,9 @@ type Route struct {
 	// MinSeverity keeps findings away that never reached it. One that did is told
 	// until it is resolved, whatever its severity becomes.
 	MinSeverity finding.Severity
+	// FindingsOnly keeps away what tells of the agent's own state, which else has no
+	// severity too low.
+	FindingsOnly bool
 	// Queue is how many records may wait, DefaultQueue where 0.
 	Queue int
 	// Started tells that the caller has started the sink, where it is a Starter.
@@ -43,6 +46,8 @@ type Report struct {
 	// Err is why: what the sink's Write or Close gave, or ErrQueueFull, ErrBroken,
 	// ErrDeadline.
 	Err error
+	// Updates tells that only updates were lost, where Lost does not name one.
+	Updates bool
 	// Recovered tells that a sink which had errors takes records again.
 	Recovered bool
 }

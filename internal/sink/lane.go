@@ -17,6 +17,8 @@ type lane struct {
 	queue   *queue
 	filter  *Filter // only Write's goroutine touches it
 	dropped atomic.Uint64
+	// spared counts those of the dropped that were expendable.
+	spared atomic.Uint64
 	// written and failed count what the sink took and did not; down is the newest.
 	written, failed atomic.Uint64
 	down            atomic.Bool
@@ -59,7 +61,7 @@ func (l *lane) ended() bool {
 }
 
 func (l *lane) offer(r *finding.Record) {
-	if !l.filter.Wants(r) {
+	if r.Notice != nil && l.route.FindingsOnly || r.Notice == nil && !l.filter.Wants(r) {
 		return
 	}
 	if lost := l.queue.add(r); lost != nil {
@@ -116,7 +118,9 @@ func (l *lane) stand() Stand {
 		s.Sent = l.written.Load()
 	}
 	s.Failures += l.failed.Load()
-	s.Lost += l.dropped.Load()
+	spared := l.spared.Load() // before dropped, which it is never above
+	s.Dropped += spared
+	s.Lost += l.dropped.Load() - spared
 	s.Down = s.Down || l.down.Load()
 	return s
 }
@@ -145,5 +149,9 @@ func (l *lane) close() {
 }
 
 func (l *lane) lose(r *finding.Record, err error) {
-	l.report(Report{Sink: l.name(), Lost: r, Dropped: l.dropped.Add(1), Err: err})
+	dropped := l.dropped.Add(1)
+	if r.Expendable() {
+		l.spared.Add(1)
+	}
+	l.report(Report{Sink: l.name(), Lost: r, Dropped: dropped, Err: err})
 }

@@ -51,20 +51,15 @@ func (q *queue) add(r *finding.Record) (lost *finding.Record) {
 // makeRoom takes the oldest update out. Where there is none, it gives nil for a
 // record that may use the reserve, and r itself where there is no place for it.
 func (q *queue) makeRoom(r *finding.Record) *finding.Record {
-	if i := slices.IndexFunc(q.records, expendable); i >= 0 {
+	if i := slices.IndexFunc(q.records, (*finding.Record).Expendable); i >= 0 {
 		lost := q.records[i]
 		q.records = slices.Delete(q.records, i, i+1)
 		return lost
 	}
-	if expendable(r) || len(q.records) >= Reserve*q.size {
+	if r.Expendable() || len(q.records) >= Reserve*q.size {
 		return r
 	}
 	return nil
-}
-
-// expendable records are updates that only bring newer counts.
-func expendable(r *finding.Record) bool {
-	return r.Action == finding.Updated && !r.Alert
 }
 
 func (q *queue) len() int {

@@ -28,9 +28,8 @@ type Entry struct {
 	Alert bool
 }
 
-// Expendable entries are updates that only bring newer counts: the next one tells all
-// that they told.
-func (e Entry) Expendable() bool { return e.Action == finding.Updated && !e.Alert }
+// Expendable entries may go where there is no room for all; see finding.Record.
+func (e Entry) Expendable() bool { return e.Action.Expendable(e.Alert) }
 
 // EntryOf encodes a record. The entry is the caller's.
 func EntryOf(r *finding.Record, encoder Encoder) (Entry, error) {

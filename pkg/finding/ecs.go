@@ -29,6 +29,9 @@ var ErrNotFinding = errors.New("not a finding record")
 // Where a record is too long, its text is shortened and its lists lose their last
 // entries, and trapbpf.left_out says so; see Document.Fit.
 func AppendJSON(dst []byte, r *Record) ([]byte, error) {
+	if r.Notice != nil {
+		return appendNotice(dst, r)
+	}
 	doc := NewDocument(r)
 	text, err := doc.Fit(MaxLine - 1)
 	if err != nil {

@@ -8,5 +8,11 @@ import _ "embed" // for the schema
 //go:embed schema/record.schema.json
 var schema string
 
-// Schema is the JSON schema (draft 2020-12) that every line of AppendJSON obeys.
+//go:embed schema/agent.schema.json
+var agentSchema string
+
+// AgentSchema is the JSON schema of the lines that tell of the agent's own state.
+func AgentSchema() string { return agentSchema }
+
+// Schema is the JSON schema (draft 2020-12) that every line about a finding obeys.
 func Schema() string { return schema }

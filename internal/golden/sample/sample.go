@@ -83,6 +83,7 @@ func RPFilter(action finding.Action) *finding.Record {
 		r.Time, r.Last, r.Count = start().Add(41*time.Second), start().Add(37500*time.Millisecond), 151
 		r.Route.Drops, r.Route.DropsPerSecond = 151, 0
 		r.Route.RPFilter, r.Route.RPFilterInterface = 2, 2
+	default: // no telling of a finding
 	}
 	return &r
 }

@@ -19,22 +19,48 @@ type Encoder struct{}
 
 // Append implements sink.Encoder.
 func (Encoder) Append(dst []byte, r *finding.Record) ([]byte, error) {
-	doc := finding.NewDocument(r)
-	dst = append(dst, "CEF:0"...)
-	for _, field := range []string{
-		"trapbpf", "trapbpf", r.Host.AgentVersion, string(r.Cause), r.Message, severity(r.Severity),
-	} {
-		dst = append(dst, '|')
-		dst = appendHeader(dst, field)
+	if r.Notice != nil {
+		return appendNotice(dst, r), nil
 	}
-	dst = append(dst, '|')
-	e := extension{dst: dst, first: true}
+	doc := finding.NewDocument(r)
+	e := extension{dst: appendHead(dst, r, string(r.Cause)), first: true}
 	e.event(r, doc)
 	e.flow(doc)
 	e.owner(doc)
 	e.custom(doc)
 	e.workload(doc)
 	return append(e.dst, '\n'), nil
+}
+
+// appendHead writes the header; class is its Device Event Class ID.
+func appendHead(dst []byte, r *finding.Record, class string) []byte {
+	dst = append(dst, "CEF:0"...)
+	for _, field := range []string{"trapbpf", "trapbpf", r.Host.AgentVersion, class, r.Message, severity(r.Severity)} {
+		dst = append(dst, '|')
+		dst = appendHeader(dst, field)
+	}
+	return append(dst, '|')
+}
+
+// appendNotice writes what the agent tells of its own state: its action is the class, and
+// cat is trapbpf.agent where a finding has its trap.
+func appendNotice(dst []byte, r *finding.Record) []byte {
+	n := r.Notice
+	e := extension{dst: appendHead(dst, r, string(r.Action)), first: true}
+	e.millis("rt", finding.StampOf(r.Time))
+	e.text("act", string(r.Action))
+	e.text("cat", "trapbpf.agent")
+	e.text("externalId", r.ID)
+	e.number("cnt", n.Count)
+	e.text("reason", n.Why)
+	e.text("msg", r.Message)
+	e.text("dvchost", r.Host.Name)
+	e.labelled("cs1", "sink", n.Sink)
+	e.labelled("cs2", "hook", n.Hook)
+	e.labelled("cs3", "trap", string(n.Trap))
+	e.labelled("cs4", "kind", n.Kind)
+	e.labelled("cs5", "stage", n.Stage)
+	return append(e.dst, '\n')
 }
 
 // severity maps the four severities to CEF's 0-10, whose bands are 0-3 low, 4-6

@@ -28,11 +28,15 @@ type Options struct {
 	Location *time.Location
 }
 
-// Encoder is a sink.Encoder. It keeps nothing from one record to the next.
+// Encoder is a sink.Encoder. It keeps nothing from one record to the next, and has no form
+// for the agent's own state: a person reads that in the log.
 type Encoder struct{ Options }
 
 // Append implements sink.Encoder.
 func (e Encoder) Append(dst []byte, r *finding.Record) ([]byte, error) {
+	if r.Notice != nil {
+		return dst, nil
+	}
 	p := page{dst: dst, Options: e.Options}
 	switch r.Action {
 	case finding.Updated:

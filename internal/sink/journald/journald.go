@@ -55,6 +55,16 @@ func messageIDs() map[finding.Action]string {
 	}
 }
 
+// ofAgent is the MESSAGE_ID of what the agent tells of its own state.
+const ofAgent = "1d6b84c2f7d94e4f9bd4a7c0e35a8405"
+
+func messageID(a finding.Action) string {
+	if id, known := messageIDs()[a]; known {
+		return id
+	}
+	return ofAgent
+}
+
 // shown are the fields of the record that have a journal field of their own.
 type shown struct {
 	Message string `json:"message"`
@@ -74,7 +84,7 @@ func fieldsOf(e sink.Entry) (fields map[string]string, message string, err error
 		return nil, "", fmt.Errorf("read the record: %w", err)
 	}
 	fields = map[string]string{
-		"MESSAGE_ID":         messageIDs()[e.Action],
+		"MESSAGE_ID":         messageID(e.Action),
 		"SYSLOG_IDENTIFIER":  "trapbpf",
 		"TRAPBPF_EVENT_ID":   e.ID,
 		"TRAPBPF_ACTION":     string(e.Action),

@@ -51,7 +51,7 @@ type event struct {
 type metadata struct {
 	Version   string  `json:"version"`
 	UID       string  `json:"uid"`
-	Sequence  uint64  `json:"sequence"`
+	Sequence  uint64  `json:"sequence,omitempty"`
 	EventCode string  `json:"event_code"`
 	LogName   string  `json:"log_name"`
 	LogLevel  string  `json:"log_level"`

@@ -27,6 +27,9 @@ type Encoder struct{}
 // Append implements sink.Encoder. A record that is too long for an ECS line is
 // shortened in the same way here.
 func (Encoder) Append(dst []byte, r *finding.Record) ([]byte, error) {
+	if r.Notice != nil {
+		return appendNotice(dst, r)
+	}
 	for limit := finding.MaxLine; ; limit = limit * 3 / 4 {
 		doc := finding.NewDocument(r)
 		if _, err := doc.Fit(limit); err != nil {

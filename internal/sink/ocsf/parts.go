@@ -132,10 +132,12 @@ func newProcess(doc *finding.Document) process {
 	return p
 }
 
-func newDevice(doc *finding.Document) device {
-	d := device{Type: "Unknown", Hostname: doc.Host.Name}
+func newDevice(doc *finding.Document) device { return deviceOf(doc.Host.Name, doc.Host.OS.Kernel) }
+
+func deviceOf(name, release string) device {
+	d := device{Type: "Unknown", Hostname: name}
 	d.OS.Name, d.OS.Type, d.OS.TypeID = "Linux", "Linux", 200
-	d.OS.KernelRelease = doc.Host.OS.Kernel
+	d.OS.KernelRelease = release
 	return d
 }
 

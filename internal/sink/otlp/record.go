@@ -45,8 +45,10 @@ func eventName(a finding.Action) string {
 		return "trapbpf.finding.opened"
 	case finding.Closed:
 		return "trapbpf.finding.resolved"
-	default:
+	case finding.Updated:
 		return "trapbpf.finding.updated"
+	default: // of the agent's own state
+		return "trapbpf.agent." + string(a)
 	}
 }
 

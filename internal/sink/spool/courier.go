@@ -160,6 +160,6 @@ func (c *courier) recover() {
 func (c *courier) tellDropped() {
 	if _, dropped := c.spool.queue.stand(); dropped > c.dropped {
 		c.dropped = dropped
-		c.spool.options.Report(sink.Report{Sink: c.spool.Name(), Dropped: dropped, Err: errDropped})
+		c.spool.options.Report(sink.Report{Sink: c.spool.Name(), Dropped: dropped, Updates: true, Err: errDropped})
 	}
 }
