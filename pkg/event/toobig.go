@@ -53,7 +53,8 @@ func (*TooBig) Kind() Kind { return KindTooBig }
 func (t *TooBig) Received() bool { return t.Way == TooBigArrived || t.Way == TooBigAccepted }
 
 // Refusal is EMSGSIZE told to a socket: its datagrams may not be fragmented and are
-// too big for what the kernel believes of the path (sock:inet_sk_error_report).
+// too big for what the kernel believes of the path (sock:inet_sk_error_report, and what
+// calls it before 5.14).
 type Refusal struct {
 	Header
 	Owner    Owner          `json:"owner"`
