@@ -165,6 +165,22 @@ func TestVolumesSelectorsAndSettingsFit(t *testing.T) {
 	}
 }
 
+func TestProbesAskWhereTheAgentAnswers(t *testing.T) {
+	for values, want := range map[string]string{"": "127.0.0.1:9847", `config: {metrics: "127.0.0.2:9000"}`: "127.0.0.2:9000", `config: {metrics: ""}`: ""} {
+		o, err := render(t, values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if agent := o.daemon.Spec.Template.Spec.Containers[0]; agent.LivenessProbe != nil && agent.ReadinessProbe != nil {
+			got = agent.LivenessProbe.HTTPGet.Host + ":" + agent.LivenessProbe.HTTPGet.Port.String()
+		}
+		if got != want {
+			t.Errorf("%s: asks at %q, want %q", values, got, want)
+		}
+	}
+}
+
 // The agent itself checks what the ConfigMap gives it.
 func TestAgentTakesTheConfiguration(t *testing.T) {
 	for name, values := range map[string]string{"default": "", "full": full} {
