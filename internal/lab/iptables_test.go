@@ -62,6 +62,9 @@ func (r ruleset) stage(n *network, asymmetric bool) stage {
 	f.ranked(n)
 	at := n.find(r.role)
 	for line := range strings.Lines(r.lines) {
+		if !asymmetric && strings.HasPrefix(line, "-t raw") {
+			continue // without it both directions are tracked
+		}
 		n.fail(r.run(at, strings.Fields(line)...))
 	}
 	traffic := together(f.serves(n, f.peers[:1]), f.often())
