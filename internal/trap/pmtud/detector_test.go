@@ -328,3 +328,16 @@ func TestOneErrorThatLeavesClosesTheFinding(t *testing.T) {
 		t.Errorf("mended for %q", got)
 	}
 }
+
+// The drop of the packet is the last of the three events, and may be told for the first
+// time with the very error that leaves.
+func TestErrorThatLeavesClosesTheFindingWhereTheFirstDropIsToldAfterIt(t *testing.T) {
+	desk := traptest.New(New())
+	desk.Feed(standing()...)
+	desk.Feed(told(second, event.TooBigSent, 1400, 1), killed(second+1, 1), filtered(second+3, "output"), tick(second+soon))
+	seen, ok := desk.Last(DroppedOutbound)
+	desk.Feed(told(2*second, event.TooBigSent, 1400, 2), dropped(2*second+1, 1), tick(5*second))
+	if got := desk.Mended[seen.Key]; !ok || !strings.Contains(got, "leaves for 10.0.0.2 again") {
+		t.Errorf("saw %v, mended for %q", ok, got)
+	}
+}

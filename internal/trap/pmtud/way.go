@@ -194,7 +194,11 @@ func (w *way) facts(facts *flow.Facts) *event.Path {
 // last one that was dropped, or more than were dropped. A sender that was told is
 // silent for minutes, so that there may be one only.
 func (w *way) mend(now event.Time, desk trap.Desk) {
-	if w.told == (trap.Key{}) || !desk.Open(w.told) || w.sentAt <= max(w.killAt, w.firstAt) {
+	after := w.killAt // an error is made before its packet is dropped
+	if w.told.Cause == NotSent {
+		after = max(after, w.firstAt)
+	}
+	if w.told == (trap.Key{}) || !desk.Open(w.told) || w.sentAt <= after {
 		return
 	}
 	if w.told.Cause == NotSent && w.sent == 0 {
