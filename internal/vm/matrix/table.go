@@ -119,7 +119,7 @@ func writeTraps(b *strings.Builder, results []Result) {
 }
 
 func writeScenarios(b *strings.Builder, results []Result) {
-	b.WriteString("\n## Lab scenarios\n\nfound: the fault was found, its own fix was run, and the finding was resolved; silent: the innocent twin raised\nno alarm; anything else is named below.\n")
+	b.WriteString("\n## Lab scenarios\n\nfound: the fault was found, its own fix was run, and the finding was resolved; silent: the innocent twin raised\nno alarm; anything else is named below. An empty cell was not asked there.\n")
 	rows := rowsOf(results,
 		func(r Result) []Scenario { return r.Scenarios },
 		func(x Scenario) string { return x.Name },
