@@ -106,7 +106,7 @@ func (w *way) work(now event.Time, d *Detector, desk trap.Desk) {
 		return
 	}
 	seen := trap.Sighting{
-		Key:      trap.Key{Cause: cause, Netns: w.key.netns, Subject: w.subject()},
+		Key:      w.subjectKey(cause, desk),
 		At:       max(w.dropAt, w.killAt),
 		Since:    w.since(),
 		New:      w.unseen,
@@ -157,6 +157,14 @@ func (d *Detector) seesSent(source netip.Addr) bool {
 		return d.told["icmp6_send"]
 	}
 	return d.told["icmp_send"]
+}
+
+// subjectKey keeps the key of a finding that is open: the device may become known after it.
+func (w *way) subjectKey(cause finding.Cause, desk trap.Desk) trap.Key {
+	if w.told.Cause == cause && desk.Open(w.told) {
+		return w.told
+	}
+	return trap.Key{Cause: cause, Netns: w.key.netns, Subject: w.subject()}
 }
 
 // subject is the device that the packets do not fit: one fault, whoever sends.
