@@ -36,8 +36,9 @@ type Path struct {
 	Local netip.Addr
 	// Passed is the largest size known to have got through to the peer, 0 if none is.
 	// It is a lower bound: what was acknowledged tells bytes and segments, not each
-	// segment's size.
-	Passed uint32
+	// segment's size. Likely is the largest that must be thought to have: a mean that
+	// is nearly a full segment's, of which most are full in all likelihood.
+	Passed, Likely uint32
 	// Small is the newest proof that small packets go there and back, Deaf the newest
 	// sign that they do not either.
 	Small, Deaf Sign

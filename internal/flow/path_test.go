@@ -56,20 +56,69 @@ func pathOf(t *testing.T, events ...event.Event) *Path {
 
 func TestPassedIsWhatCountsProve(t *testing.T) {
 	for name, test := range map[string]struct {
-		change func(*event.Connection)
-		want   uint32
+		change         func(*event.Connection)
+		passed, likely uint32
 	}{
-		"handshake only":           {nil, 53},
-		"a bulk transfer is full":  {func(c *event.Connection) { c.BytesAcked, c.Delivered = 144801, 101 }, 1500},
-		"short messages are short": {func(c *event.Connection) { c.BytesAcked, c.Delivered = 20001, 101 }, 250},
-		"full segments were SACKed": {func(c *event.Connection) {
-			c.Sacked, c.SackedBytes = 3, 3*1448
-		}, 1500},
-		"a short one was SACKed": {func(c *event.Connection) { c.Sacked, c.SackedBytes = 1, 300 }, 352},
+		"handshake only":                {nil, 53, 53},
+		"a bulk transfer is near full":  {func(c *event.Connection) { c.BytesAcked, c.Delivered = 144801, 101 }, 1485, 1500},
+		"short messages are short":      {func(c *event.Connection) { c.BytesAcked, c.Delivered = 20001, 101 }, 250, 250},
+		"full segments were SACKed":     {func(c *event.Connection) { c.Sacked, c.SackedBytes = 3, 3*1448 }, 1500, 1500},
+		"full ones and a tail":          {func(c *event.Connection) { c.Sacked, c.SackedBytes = 12, 11*1448+301 }, 1500, 1500},
+		"a short one was SACKed":        {func(c *event.Connection) { c.Sacked, c.SackedBytes = 1, 300 }, 352, 352},
+		"pieces of 1316 bytes are less": {func(c *event.Connection) { c.Sacked, c.SackedBytes = 3, 3*1316 }, 1368, 1500},
 	} {
-		if got := pathOf(t, resend(2*second, 2, bulk("40000", test.change))).Passed; got != test.want {
-			t.Errorf("%s: %d, want %d", name, got, test.want)
+		path := pathOf(t, resend(2*second, 2, bulk("40000", test.change)))
+		if path.Passed != test.passed || path.Likely != test.likely {
+			t.Errorf("%s: %d, likely %d, want %d and %d", name, path.Passed, path.Likely, test.passed, test.likely)
 		}
+	}
+}
+
+func TestPiecesThatPassDoNotClearFullSegments(t *testing.T) {
+	pieces := func(n uint64) event.Connection {
+		return bulk("50000", func(c *event.Connection) { c.BytesAcked, c.Delivered = 1+n*1316, uint32(1+n) })
+	}
+	mixed := bulk("50000", func(c *event.Connection) { c.BytesAcked, c.Delivered = 1+19*1448+77, 21 })
+	for name, test := range map[string]struct {
+		row  event.Connection
+		want bool
+	}{
+		"pieces of one size":           {pieces(30), false},
+		"full segments and their tail": {mixed, true},
+	} {
+		stalled := bulk("40000", nil)
+		path := pathOf(t, resend(2*second, 2, stalled), swept(2*second, stalled, pieces(0)), swept(3*second, stalled, test.row))
+		if s, _ := path.Stalls.Get(Tuple{stalled.Local, stalled.Peer}); s.Large != test.want {
+			t.Errorf("%s: large %v", name, s.Large)
+		}
+	}
+}
+
+func TestResendIsMissedOnlyAfterSmallPacketsPassed(t *testing.T) {
+	stalled, other := bulk("40000", nil), bulk("50001", nil)
+	again := func(at event.Time, timeouts uint32) *event.Retransmit { return resend(at, timeouts, stalled) }
+	began := []event.Event{again(2*second, 2), swept(2*second, stalled), again(4*second, 3), swept(5*second, stalled, other)}
+	for name, test := range map[string]struct {
+		then []event.Event
+		want int
+	}{
+		"none was sent since":           {[]event.Event{swept(7*second, stalled, other)}, 0},
+		"one was, a moment ago":         {[]event.Event{again(8*second, 4), swept(8*second+1, stalled, other)}, 0},
+		"one was, and a round trip ago": {[]event.Event{again(8*second, 4), swept(9*second, stalled, other), swept(10*second, stalled, other)}, 1},
+		"two were":                      {[]event.Event{again(8*second, 4), again(16*second, 5), swept(20*second, stalled, other)}, 2},
+	} {
+		path := pathOf(t, append(began, test.then...)...)
+		if s, _ := path.Stalls.Get(Tuple{stalled.Local, stalled.Peer}); s.Missed != test.want {
+			t.Errorf("%s: %d, want %d", name, s.Missed, test.want)
+		}
+	}
+}
+
+func TestSmallSegmentThatTimesOutIsDeafness(t *testing.T) {
+	small := resend(2*second, 2, bulk("40000", nil))
+	small.Size = 120
+	if path := pathOf(t, small); path.Deaf.At != 2*second {
+		t.Errorf("deaf at %d", path.Deaf.At)
 	}
 }
 

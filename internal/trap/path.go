@@ -51,7 +51,7 @@ func SafeMTU(p *flow.Path) uint32 {
 		return p.Killed.Packet.ICMPMTU
 	}
 	switch {
-	case p.Passed >= leastIPv6 && (lost == 0 || p.Passed < lost):
+	case p.Passed >= leastIPv6 && (lost == 0 || p.Likely < lost):
 		return p.Passed
 	case lost == 0 || lost > leastIPv6:
 		return leastIPv6
@@ -81,7 +81,7 @@ func PathMTU(p *flow.Path) *finding.MTU {
 	if m.SmallestLost == 0 && p.Told.Inner.Length > p.Told.MTU {
 		m.SmallestLost = p.Told.Inner.Length // its router said so
 	}
-	if m.SmallestLost == 0 || p.Passed < m.SmallestLost {
+	if m.SmallestLost == 0 || p.Likely < m.SmallestLost { // else it was another path
 		m.LargestPassed = p.Passed
 	}
 	if p.Killed.Last != 0 {

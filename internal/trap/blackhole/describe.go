@@ -72,12 +72,12 @@ func (g *group) weighSender(path *flow.Path, facts *flow.Facts, f *finding.Findi
 	}
 	var c trap.Confidence
 	c.Add(30, "the same segment timed out %d times and nothing else is in flight", best.Last.Timeouts)
-	if path.Passed < best.Size {
+	if !carried(path, best) {
 		c.Add(20, "nothing of its size (%d bytes) is known to have got through to %s", best.Size, g.key.Peer)
 	} else {
-		f.Against = append(f.Against, fmt.Sprintf("packets of %d bytes got through to %s at another time: the path may have changed", path.Passed, g.key.Peer))
+		f.Against = append(f.Against, fmt.Sprintf("packets of %d bytes got through to %s at another time: the path may have changed", max(path.Passed, path.Likely), g.key.Peer))
 	}
-	if proof := smallPass(path, best); proof != "" {
+	if proof := smallPass(best); proof != "" {
 		c.Add(40, "small packets pass meanwhile: %s", proof)
 		f.Evidence = append(f.Evidence, proof)
 	} else if probe := trap.Probed(path); probe == nil || !loses(probe, best) {

@@ -78,12 +78,16 @@ func TestBlackholeIsSuspectedThenConfirmedByASmallExchange(t *testing.T) {
 		t.Fatalf("saw %+v", seen)
 	}
 	desk.Feed(swept(2*second, stuck(nil)), swept(3*second, stuck(nil), handshake()), resend(3*second+1, 3, nil))
+	if seen, _ = desk.Last(DropsLarge); seen.Status != finding.Suspected {
+		t.Fatalf("the resend since may get through yet: %+v", seen)
+	}
+	desk.Feed(swept(4*second, stuck(nil), handshake()))
 	seen, _ = desk.Last(DropsLarge)
 	if seen.Status != finding.Confirmed || seen.Severity != finding.High {
 		t.Fatalf("saw %+v", seen)
 	}
 	f := desk.Describe(seen.Key)
-	if *f.MTU != (finding.MTU{LargestPassed: 119, SmallestLost: 1500, Interface: 1500}) {
+	if *f.MTU != (finding.MTU{LargestPassed: 152, SmallestLost: 1500, Interface: 1500}) {
 		t.Errorf("sizes %+v", f.MTU)
 	}
 	if got := f.Fix[0].Op.Shell(); got != "ip route replace 10.0.1.2/32 via 10.0.0.1 dev eth0 mtu 1280" {
@@ -98,13 +102,15 @@ func TestBlackholeIsSuspectedThenConfirmedByASmallExchange(t *testing.T) {
 }
 
 func TestProofsThatSmallPacketsPass(t *testing.T) {
-	for name, third := range map[string]*event.Retransmit{
-		"a smaller segment was SACKed": resend(3*second, 3, func(c *event.Connection) { c.Sacked, c.SackedBytes = 1, 400 }),
-		"the peer goes on talking":     resend(3*second, 3, func(c *event.Connection) { c.BytesReceived = 900 }),
+	talking := func(c *event.Connection) { c.BytesReceived = 900 }
+	for name, more := range map[string][]event.Event{
+		"a smaller segment was SACKed": {resend(3*second, 3, func(c *event.Connection) { c.Sacked, c.SackedBytes = 1, 400 })},
+		"the peer goes on talking":     {resend(3*second, 3, talking), swept(4*second, stuck(talking))},
 	} {
 		desk := traptest.New(New())
 		talk := resend(2*second, 2, func(c *event.Connection) { c.BytesReceived = 400 })
-		desk.Feed(path(second, nil), resend(second, 2, nil), talk, third)
+		desk.Feed(path(second, nil), resend(second, 2, nil), talk)
+		desk.Feed(more...)
 		if seen, _ := desk.Last(DropsLarge); seen.Status != finding.Confirmed {
 			t.Errorf("%s: %+v", name, seen)
 		}
@@ -144,16 +150,70 @@ func TestBlackholeIgnores(t *testing.T) {
 }
 
 func TestSizeThatPassedBeforeNeedsMoreProof(t *testing.T) {
-	before := func(c *event.Connection) { c.BytesAcked, c.Delivered = 1448001, 1001 }
+	before := func(c *event.Connection) { c.BytesAcked, c.Delivered, c.Out, c.Next = 1448001, 1001, 1, 2448 }
+	rows := []event.Connection{stuck(before), handshake()}
 	desk := traptest.New(New())
-	desk.Feed(path(second, nil), resend(2*second, 2, before), swept(2*second, stuck(before)),
-		swept(3*second, stuck(before), handshake()), resend(4*second, 4, before))
+	desk.Feed(path(second, nil), resend(2*second, 2, before), swept(2*second, stuck(before)), swept(3*second, rows...),
+		resend(4*second, 4, before), swept(6*second, rows...))
 	if len(desk.Sightings) > 0 {
 		t.Fatalf("saw %+v", desk.Sightings)
 	}
-	desk.Feed(resend(7*second, 5, before))
+	desk.Feed(resend(8*second, 5, before))
 	if seen, _ := desk.Last(DropsLarge); seen.Status != finding.Confirmed {
 		t.Errorf("saw %+v", seen)
+	}
+}
+
+// A route changes in the middle of a transfer: a whole flight is lost.
+func TestPathThatBecomesNarrowerShowsInTheFlightThatIsLost(t *testing.T) {
+	before := func(c *event.Connection) { c.BytesAcked, c.Delivered = 1448001, 1001 }
+	rows := []event.Connection{stuck(before), handshake()}
+	desk := traptest.New(New())
+	desk.Feed(path(second, nil), resend(2*second, 2, before), swept(2*second, stuck(before)), swept(3*second, rows...),
+		resend(4*second, 3, before), swept(5*second, rows...))
+	seen, _ := desk.Last(DropsLarge)
+	if seen.Status != finding.Suspected {
+		t.Fatalf("saw %+v", seen)
+	}
+	if sizes := desk.Describe(seen.Key).MTU; sizes.LargestPassed != 0 {
+		t.Errorf("what passed before the change is told as %d", sizes.LargestPassed)
+	}
+	desk.Feed(resend(8*second, 4, before), swept(10*second, rows...))
+	if seen, _ = desk.Last(DropsLarge); seen.Status != finding.Confirmed {
+		t.Errorf("saw %+v", seen)
+	}
+}
+
+func TestOutageThatIsOverIsNotConfirmed(t *testing.T) {
+	desk := traptest.New(New())
+	desk.Feed(path(second, nil), resend(2*second, 2, nil), swept(2*second, stuck(nil)), resend(4*second, 3, nil), resend(8*second, 4, nil),
+		swept(9*second, stuck(nil), handshake()), tick(9*second+1), swept(11*second, stuck(nil), handshake()), tick(11*second+1))
+	seen, _ := desk.Last(DropsLarge)
+	if seen.Status != finding.Suspected {
+		t.Fatalf("saw %+v", seen)
+	}
+	desk.Feed(swept(16*second, stuck(func(c *event.Connection) { c.Unacked += 1448 })), tick(16*second+1))
+	if got := desk.Mended[seen.Key]; !strings.Contains(got, "packets of 1500 bytes get through") {
+		t.Errorf("mended for %q", got)
+	}
+}
+
+func TestSuspicionIsTakenBackWhereSmallSegmentsHangToo(t *testing.T) {
+	small := resend(3*second, 2, func(c *event.Connection) { c.Local, c.MSS = end("10.0.0.2:40007"), 100 })
+	desk := traptest.New(New())
+	desk.Feed(path(second, nil), resend(2*second, 2, nil), small, tick(3*second+1))
+	seen, ok := desk.Last(DropsLarge)
+	if got := desk.Mended[seen.Key]; !ok || !strings.Contains(got, "152 bytes") {
+		t.Errorf("saw %+v, mended for %q", seen, got)
+	}
+}
+
+func TestShortOutageIsNotSuspected(t *testing.T) {
+	quick := resend(second+second/5, 2, nil)
+	desk := traptest.New(New())
+	desk.Feed(path(second, nil), quick, tick(second+second/2))
+	if len(desk.Sightings) > 0 {
+		t.Errorf("two time-outs within 0.3 s and no proof: %+v", desk.Sightings)
 	}
 }
 

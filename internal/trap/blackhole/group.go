@@ -22,9 +22,9 @@ type group struct {
 	swept  event.Time
 	probed event.Time // an active probe was wanted
 	probe  bool       // one has ended, or takes too long, and was not yet judged
-	held   bool       // a confirmation waits for one
 	began  event.Time // of the trouble at hand
 	told   trap.Key   // the finding that is open, zero if none is
+	sure   bool       // it was told as confirmed
 	lost   uint32     // the smallest size of packets that did not come in, 0 if none is known
 	// overlay are the facts by which a tunnel was found to promise too much: later ones
 	// may tell of the mended state.
@@ -113,7 +113,7 @@ const (
 func (g *group) judge(now event.Time, desk trap.Desk) {
 	facts := desk.Facts()
 	path := facts.Paths.Path(g.key)
-	if path == nil || g.unseen == 0 && !g.probe && (!g.held || probing(path, now)) {
+	if path == nil || g.unseen == 0 && !g.probe && (g.told == (trap.Key{}) || g.sure) {
 		return
 	}
 	if path.Facts == nil && now.Sub(g.asked) < factsWait {
@@ -123,7 +123,12 @@ func (g *group) judge(now event.Time, desk trap.Desk) {
 	if status == "" {
 		return
 	}
-	status = g.hold(path, status, now)
+	if probing(path, now) {
+		status = finding.Suspected // a confirmation waits for the exact MTU
+	}
+	if g.unseen == 0 && !g.probe && status != finding.Confirmed {
+		return // nothing new
+	}
 	seen := trap.Sighting{
 		Key:      trap.Key{Cause: cause, Netns: g.key.Netns, Subject: g.key.Peer.String()},
 		At:       g.last,
@@ -140,7 +145,7 @@ func (g *group) judge(now event.Time, desk trap.Desk) {
 	if cause == OverlayMismatch {
 		seen.Rank = rankOverlay
 	}
-	g.unseen, g.probe = 0, false
+	g.unseen, g.probe, g.sure = 0, false, status == finding.Confirmed
 	g.told = seen.Key
 	desk.See(seen)
 	if cause != DropsLargeInbound {
@@ -211,20 +216,43 @@ func severity(path *flow.Path, status finding.Status) finding.Severity {
 	}
 }
 
-// mend closes the finding once data flows again, or once small packets are seen to
-// fail as well.
+// mend closes the finding once data flows again, and takes a suspicion back once
+// something else explains what hangs.
 func (g *group) mend(now event.Time, desk trap.Desk) {
-	if !g.open(desk) || g.trouble(desk.Facts()) {
-		return
-	}
 	path := desk.Facts().Paths.Path(g.key)
-	if path == nil {
+	if path == nil || !g.open(desk) {
 		return
 	}
-	if reason := g.mended(path); reason != "" {
-		g.began, g.asked, g.swept, g.probed = 0, 0, 0, 0
+	reason := g.mended(path)
+	if g.trouble(desk.Facts()) {
+		reason = g.refuted(path)
+	}
+	if reason != "" {
+		g.began, g.asked, g.swept, g.probed, g.sure = 0, 0, 0, 0, false
 		desk.Mend(g.told, now, reason)
 	}
+}
+
+// refuted says what innocent explanation came up for all that hangs, "" where none did
+// or the finding was confirmed.
+func (g *group) refuted(path *flow.Path) string {
+	if g.sure || g.told.Cause == DropsLargeInbound {
+		return ""
+	}
+	reason := ""
+	for s := range path.Stalls.All {
+		if s.Ended != 0 {
+			continue
+		}
+		why := innocent(path, s)
+		if why == "" {
+			return ""
+		}
+		if reason == "" {
+			reason = why
+		}
+	}
+	return reason
 }
 
 // mended says what proved that the path carries data again, "" for nothing.

@@ -14,19 +14,26 @@ import (
 
 // Time-outs of one segment that make a verdict. With 15% random loss a segment is
 // lost five times in a row, as a confirmation asks for, once in 13,000; a size that
-// the path has carried before asks for two losses more.
+// the path has carried before asks for more: two losses more of the one segment, or so
+// many lost packets of its size in a row that 30% random loss makes them once in 15,000.
 const (
 	suspectTimeouts = 2
 	confirmTimeouts = 3
 	relapseTimeouts = 5
+	relapseLosses   = 8
 )
+
+// suspectAfter is how long a segment must wait for a suspicion that rests on time-outs
+// alone: shorter outages are everyday, and it is within 2 s of the first packet that is
+// lost.
+const suspectAfter = 1200 * time.Millisecond
 
 // sender judges a connection whose segment times out, with what an active probe found,
 // where there was one.
 func sender(path *flow.Path, s *flow.Stall) finding.Status {
 	status := bySigns(path, s)
 	switch probe := trap.Probed(path); {
-	case probe == nil || s.Ended != 0 || s.Last.Timeouts < suspectTimeouts || innocent(path, s):
+	case probe == nil || s.Ended != 0 || s.Last.Timeouts < suspectTimeouts || innocent(path, s) != "":
 		return status
 	case loses(probe, s):
 		return finding.Confirmed
@@ -44,41 +51,63 @@ func loses(probe *event.PathProbe, s *flow.Stall) bool {
 
 // bySigns judges by what the connections themselves show.
 func bySigns(path *flow.Path, s *flow.Stall) finding.Status {
-	timeouts := s.Last.Timeouts
+	timeouts, missed := s.Last.Timeouts, missedSince(s)
 	switch {
-	case s.Ended != 0 || innocent(path, s):
+	case s.Ended != 0 || innocent(path, s) != "":
 		return ""
-	case s.Size <= path.Passed: // it was carried before: another path since, or a mishap
-		if timeouts >= relapseTimeouts && smallPass(path, s) != "" {
-			return finding.Confirmed
-		}
-		return ""
-	case timeouts >= confirmTimeouts && smallPass(path, s) != "":
+	case carried(path, s):
+		return relapse(s)
+	case timeouts >= confirmTimeouts && missed > 0:
 		return finding.Confirmed
-	case timeouts >= suspectTimeouts:
+	case timeouts >= confirmTimeouts, timeouts >= suspectTimeouts && (s.Proof.At != 0 || missed > 0 || s.Waited() >= suspectAfter):
 		return finding.Suspected
 	default:
 		return ""
 	}
 }
 
-// innocent tells what looks alike apart.
-func innocent(path *flow.Path, s *flow.Stall) bool {
-	first, last := &s.First.Connection, &s.Last.Connection
-	payload := s.Size - min(s.Size, last.Overhead)
+// carried tells whether the path has carried packets as large as those of a stall.
+func carried(path *flow.Path, s *flow.Stall) bool { return s.Size <= max(path.Passed, path.Likely) }
+
+// relapse judges a size that was carried before: the path is another one since, or the
+// peer is gone, or it was a mishap.
+func relapse(s *flow.Stall) finding.Status {
+	missed, timeouts := missedSince(s), s.Last.Timeouts
+	c := &s.Last.Connection
+	losses := timeouts
+	if payload := payloadOf(s); payload > 0 && c.Sacked == 0 {
+		losses += min(c.Out, (c.Next-c.Unacked)/payload)
+	}
 	switch {
-	case s.Size <= trap.LeastMTU(path.Key.Peer): // lost for another reason
-		return true
-	case last.Window < payload: // the peer does not read
-		return true
-	case last.DSACKs > first.DSACKs: // it arrived: the acknowledgement was late
-		return true
-	case s.Large: // large ones get through: loss, not size
-		return true
-	case path.Deaf.At > s.First.Since && path.Small.At < path.Deaf.At: // small ones fail, too
-		return true
+	case missed > 0 && timeouts >= relapseTimeouts, missed > 1 && losses >= relapseLosses:
+		return finding.Confirmed
+	case missed > 0 && losses >= relapseLosses:
+		return finding.Suspected
 	default:
-		return signalled(path, s)
+		return ""
+	}
+}
+
+func payloadOf(s *flow.Stall) uint32 { return s.Size - min(s.Size, s.Last.Connection.Overhead) }
+
+// innocent says what else explains a stall, "" where nothing does.
+func innocent(path *flow.Path, s *flow.Stall) string {
+	first, last := &s.First.Connection, &s.Last.Connection
+	switch {
+	case s.Size <= trap.LeastMTU(path.Key.Peer):
+		return "packets that any path carries are lost as well"
+	case last.Window < payloadOf(s):
+		return "the peer's window is closed: it does not read"
+	case last.DSACKs > first.DSACKs:
+		return "the peer got the segment, and its acknowledgement was late"
+	case s.Large:
+		return "packets as large get through meanwhile: it is loss, whatever the size"
+	case path.Deaf.At > s.First.Since && path.Small.At < path.Deaf.At:
+		return path.Deaf.What
+	case signalled(path, s):
+		return "ICMP spoke of the path: it is not silent"
+	default:
+		return ""
 	}
 }
 
@@ -113,19 +142,25 @@ func outerOf(path *flow.Path, facts *flow.Facts) *flow.Path {
 
 // smallPass says what proves that small packets get through while large ones do not,
 // "" where nothing does.
-func smallPass(path *flow.Path, s *flow.Stall) string {
-	c := &s.Last.Connection
-	payload := s.Size - min(s.Size, c.Overhead)
-	switch {
-	case c.Sacked > 0 && c.SackedBytes > 0 && c.SackedBytes < payload:
+func smallPass(s *flow.Stall) string {
+	if sackedSmaller(s) {
 		return "the peer has SACKed smaller segments behind the one that is lost"
-	case path.Small.At > s.First.Since:
-		return path.Small.What
-	case s.Talks:
-		return "the peer goes on sending new data on the same connection, so our acknowledgements reach it"
-	default:
-		return ""
 	}
+	return s.Proof.What
+}
+
+// sackedSmaller tells whether smaller segments of the very flight got through.
+func sackedSmaller(s *flow.Stall) bool {
+	c := &s.Last.Connection
+	return c.Sacked > 0 && c.SackedBytes > 0 && c.SackedBytes < payloadOf(s)
+}
+
+// missedSince counts the resends that were lost after small packets had got through.
+func missedSince(s *flow.Stall) int {
+	if sackedSmaller(s) {
+		return int(s.Last.Timeouts) - 1
+	}
+	return s.Missed
 }
 
 // A hole must last for so long to be suspected, and to be confirmed: by then a sender
@@ -172,11 +207,19 @@ func aged(age time.Duration) finding.Status {
 	return finding.Suspected
 }
 
-// largeBefore tells whether full segments had come in on this connection. What waits
-// behind the hole may be one segment that is nearly full, and the largest so far: it
-// says nothing of full ones.
+// largeBefore tells whether segments as large as the missing ones had come in on this
+// connection. What waits behind the hole may be one segment that is nearly full, and the
+// largest so far: it says nothing of full ones. Nor do the pieces of a program that
+// always writes somewhat less, where the hole is made of full segments.
 func largeBefore(c *event.Connection) bool {
-	return 10*c.ReceiveMSS >= 9*c.MSS && c.ReceiveMSS != c.Queued
+	switch {
+	case c.ReceiveMSS == c.Queued:
+		return false
+	case c.ReceiveMSS < c.MSS && c.Hole%c.MSS == 0:
+		return false
+	default:
+		return 10*c.ReceiveMSS >= 9*c.MSS
+	}
 }
 
 // mismatched tells whether the path leads through a tunnel of this host that promises

@@ -42,15 +42,6 @@ func probing(path *flow.Path, now event.Time) bool {
 	return path.Probing != 0 && now.Sub(path.Probing) < probeWait
 }
 
-// hold keeps a confirmation back while a probe is under way.
-func (g *group) hold(path *flow.Path, status finding.Status, now event.Time) finding.Status {
-	g.held = status == finding.Confirmed && probing(path, now)
-	if g.held {
-		return finding.Suspected
-	}
-	return status
-}
-
 // service gives a port that the peer listens on, as a stuck connection shows it; 0 where
 // it was the peer who called.
 func service(path *flow.Path) uint16 {

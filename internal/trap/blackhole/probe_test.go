@@ -74,7 +74,7 @@ func TestConfirmationWaitsForAProbeThatIsUnderWay(t *testing.T) {
 	begin := func() *traptest.Desk {
 		desk := traptest.New(New())
 		desk.Feed(path(second, nil), resend(2*second, 2, nil), underWay(2*second+1), swept(2*second+2, stuck(nil)),
-			swept(3*second, stuck(nil), handshake()), resend(3*second+1, 3, nil), tick(4*second))
+			swept(3*second, stuck(nil), handshake()), resend(3*second+1, 3, nil), swept(3*second+second/2, stuck(nil), handshake()), tick(4*second))
 		status(t, desk, finding.Suspected)
 		return desk
 	}

@@ -75,6 +75,22 @@ func TestNearlyFullSegmentBehindTheHoleProvesNothing(t *testing.T) {
 	}
 }
 
+func TestPiecesBeforeTheHoleDoNotHideFullSegmentsInIt(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*event.Connection)
+		want   int
+	}{
+		"the hole is full segments": {func(c *event.Connection) { c.Hole, c.ReceiveMSS = 2*1448, 1316 }, 1},
+		"the hole is more pieces":   {func(c *event.Connection) { c.Hole, c.ReceiveMSS = 2*1316, 1316 }, 0},
+	} {
+		desk := traptest.New(New())
+		desk.Feed(path(second, nil), holes(2*second, waits(test.change)), holes(3*second, waits(test.change)))
+		if len(desk.Sightings) != test.want {
+			t.Errorf("%s: %+v", name, desk.Sightings)
+		}
+	}
+}
+
 func TestHoleThatIsFilledInTimeIsLoss(t *testing.T) {
 	filled := waits(func(c *event.Connection) { c.ReceiveNext, c.Hole, c.Queued = 9000, 2896, 700 })
 	desk := traptest.New(New())
