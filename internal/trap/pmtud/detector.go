@@ -16,7 +16,8 @@
 // (icmpv4_mask_allow, icmpv6_mask_allow), so that one that was not sent had no way
 // back, or something forbade it.
 //
-// Innocent, and silent: an error that was obeyed, one drop before its error is seen,
+// Innocent, and silent: an error that was obeyed, a limit on the rate of errors that lets
+// the first of a flight pass, one drop before its error is seen,
 // an error that only passes through, drops of a host's own packets.
 package pmtud
 
@@ -161,6 +162,7 @@ func (d *Detector) observeTooBig(e *event.TooBig, desk trap.Desk) {
 		w.sent += fresh
 	}
 	w.sentAt = e.Time
+	w.quoted = e.Inner
 	w.mtu = e.MTU
 }
 
@@ -192,6 +194,7 @@ func (d *Detector) observeKill(e *event.Drop, desk trap.Desk) {
 	g := d.group(flow.PathKey{Netns: e.Netns, Peer: e.Inner.Destination.Addr()}, e.Time)
 	g.kills += fresh
 	g.killedAt = e.Time
+	g.killed.add(e.Time)
 	g.work(e.Time, desk)
 }
 
@@ -217,7 +220,7 @@ func (d *Detector) disown(g *group, desk trap.Desk) {
 		return
 	}
 	if w, ok := d.ways.Get(wayOf(g.key.Netns, &path.Killed.Inner)); ok && w.made() {
-		g.killedAt, g.kills = 0, 0
+		g.killedAt, g.kills, g.killed = 0, 0, burst{}
 	}
 }
 

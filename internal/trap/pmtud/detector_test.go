@@ -126,6 +126,38 @@ func TestOwnErrorIsNotTakenForOneThatCameIn(t *testing.T) {
 	}
 }
 
+// A firewall that lets one error a second pass drops the rest of a flight's.
+func TestLimitOnErrorsIsInnocentWhereTheSenderWasTold(t *testing.T) {
+	later := func(at event.Time, sequence uint32) *event.Drop {
+		d := killed(at, 1)
+		d.Inner.Sequence = sequence
+		return d
+	}
+	own := &event.Routing{Header: head(second + 1), Interfaces: []event.Interface{{Name: "eth0"}}}
+	learned := path(second+3, func(p *event.Path) { p.Learned = 1400 })
+	for name, events := range map[string][]event.Event{
+		"at the sender, by what came in":           {told(second, event.TooBigArrived, 1400, 1), later(second+1, 1525), filtered(second+2, "input")},
+		"at the sender, by what was handed up":     {told(second, event.TooBigAccepted, 1400, 1), killed(second+1, 1), filtered(second+2, "input")},
+		"at the sender, by what the kernel learnt": {killed(second+1, 1), learned},
+		"at the router":                            {told(second, event.TooBigSent, 1400, 1), later(second+1, 1525), dropped(second+2, 1), filtered(second+3, "output")},
+	} {
+		desk := traptest.New(New())
+		desk.Feed(standing()...)
+		desk.Feed(events...)
+		desk.Feed(own, tick(second+soon), tick(4*second))
+		if len(desk.Sightings) > 0 {
+			t.Errorf("%s: %+v", name, desk.Sightings)
+		}
+		if name == "at the router" {
+			desk.Feed(dropped(4*second+second/2, 2))
+		}
+		desk.Feed(later(4*second+second/2, 77), tick(5*second+second/2))
+		if len(desk.Sightings) == 0 {
+			t.Errorf("%s: a sender that came again was told of nothing", name)
+		}
+	}
+}
+
 func TestSenderThatShrankForGoodClosesTheFinding(t *testing.T) {
 	desk := traptest.New(New())
 	learned := path(5*second, func(p *event.Path) { p.Learned = 1400 })

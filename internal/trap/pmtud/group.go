@@ -23,6 +23,7 @@ type group struct {
 	asked    event.Time
 	swept    event.Time
 	killedAt event.Time
+	killed   burst
 	errors   uint64 // not yet told, as the next two
 	kills    uint64
 	resent   uint64
@@ -133,8 +134,8 @@ func (g *group) verdict(path *flow.Path, now event.Time, facts *flow.Facts) (fin
 	switch {
 	case g.killedAt != 0:
 		routing := facts.Namespace(g.key.Netns).Routing
-		young := now.Sub(g.killedAt)
-		if g.told == (trap.Key{}) && (young < killWait || routing == nil && young < factsWait) {
+		young := now.Sub(g.killed.first)
+		if g.told == (trap.Key{}) && (young < killWait || routing == nil && young < factsWait || g.killed.count < 2 && heard(path)) {
 			return "", "", 0
 		}
 		if holds(routing, path.Killed.Packet.Source.Addr()) {
@@ -146,6 +147,25 @@ func (g *group) verdict(path *flow.Path, now event.Time, facts *flow.Facts) (fin
 	default:
 		return Ignored, g.ignored(path), g.errors + g.resent
 	}
+}
+
+// heard tells whether an error about the path got to its sender's ears, although others
+// were dropped: what limits the rate of errors drops the rest of a flight's. A sender that
+// was told does not come again.
+func heard(path *flow.Path) bool {
+	told, killed := &path.Told, &path.Killed
+	if f := path.Facts; f != nil && f.Learned != 0 && f.Learned < killed.Inner.Length {
+		return true
+	}
+	if told.Last == 0 || killed.Last.Sub(told.Last).Abs() > madeWithin {
+		return false
+	}
+	return told.Way == event.TooBigAccepted || another(&told.Inner, &killed.Inner)
+}
+
+// another tells whether two errors quote different segments of TCP.
+func another(a, b *event.Packet) bool {
+	return a.Protocol == event.ProtocolTCP && b.Protocol == event.ProtocolTCP && a.Sequence != b.Sequence
 }
 
 // ours tells whether an error is for this namespace, not only passing through.

@@ -17,16 +17,18 @@ import (
 // that did not fit, the errors about them, the errors that its firewall dropped.
 type way struct {
 	key    wayKey
-	first  event.Drop // a packet that did not fit; zero until one is seen
-	killed event.Drop // an error that was dropped; zero until one is
+	first  event.Drop   // a packet that did not fit; zero until one is seen
+	killed event.Drop   // an error that was dropped; zero until one is
+	quoted event.Packet // what the newest error that was made quotes
 	drops  uint64
 	kills  uint64
 	sent   uint64
 	// wanted are errors that were to be sent, where it cannot be seen whether they left.
 	wanted uint64
 	unseen uint64
-	// bursts counts moments of drops: one flight of a sender is one burst.
+	// bursts counts moments of drops, lost those of dropped errors.
 	bursts  int
+	lost    burst
 	firstAt event.Time
 	dropAt  event.Time
 	killAt  event.Time
@@ -61,6 +63,29 @@ const (
 	wayMended = 2 * time.Second
 )
 
+// burst counts moments: what one flight of a sender brings about is one.
+type burst struct {
+	first, last event.Time
+	count       int
+}
+
+// calm is after how long without another a moment stands for itself: a stuck sender
+// resends five times in less.
+const calm = 5 * time.Second
+
+func (b *burst) add(at event.Time) {
+	if b.count != 0 && at.Sub(b.last) > calm {
+		*b = burst{}
+	}
+	if b.count == 0 {
+		b.first = at
+	}
+	if b.count == 0 || at.Sub(b.last) >= burstGap {
+		b.count++
+	}
+	b.last = at
+}
+
 func (w *way) drop(e *event.Drop, fresh uint64) {
 	if w.first.Time == 0 {
 		w.first, w.firstAt = *e, e.Time
@@ -74,10 +99,11 @@ func (w *way) drop(e *event.Drop, fresh uint64) {
 }
 
 func (w *way) kill(e *event.Drop, fresh uint64) {
-	if w.killed.Time == 0 {
+	w.killAt = e.Time
+	w.lost.add(e.Time)
+	if w.killed.Time == 0 || w.lost.first == e.Time && w.told == (trap.Key{}) {
 		w.killed = *e
 	}
-	w.killAt = e.Time
 	w.kills += fresh
 	w.unseen += fresh
 }
@@ -132,6 +158,8 @@ func (w *way) since() event.Time {
 
 func (w *way) verdict(now event.Time, d *Detector) (finding.Cause, finding.Status) {
 	switch {
+	case w.made() && w.lost.count < 2 && w.told == (trap.Key{}) && another(&w.quoted, &w.killed.Inner):
+		return "", "" // the error before it left: the sender was told
 	case w.made():
 		return DroppedOutbound, finding.Confirmed
 	case w.drops == 0 || w.sent > 0 || w.kills > 0 || !d.seesSent(w.key.source):
