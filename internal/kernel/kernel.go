@@ -98,7 +98,7 @@ func Open(o Options) (*Kernel, error) {
 		return nil, errors.Join(err, list.close())
 	}
 	k := &Kernel{maps: maps, reasons: found, symbols: list, alive: o.Alive}
-	k.decoder = decode.New(decode.Names{Reason: found.name, Symbol: newSymbols(list.open).name})
+	k.decoder = decode.New(decode.Names{Reason: found.name, Symbol: newSymbols(list.open, listModules).name})
 	k.climb(&climber{options: o, maps: maps, reasons: found, cache: cache})
 	debug.FreeOSMemory() // the kernel's types, tens of MB that are never read again
 	return k, nil

@@ -38,7 +38,7 @@ func TestAddressIsNamedByTheFunctionThatHoldsIt(t *testing.T) {
 		0xffffffffb0000000: "", // too far from any
 	}
 	reads := 0
-	s := newSymbols(listOf(someSymbols, &reads))
+	s := newSymbols(listOf(someSymbols, &reads), noModules)
 	for address, want := range tests {
 		if got := s.name(address); got != want {
 			t.Errorf("%#x: %q, want %q", address, got, want)
@@ -46,22 +46,28 @@ func TestAddressIsNamedByTheFunctionThatHoldsIt(t *testing.T) {
 	}
 }
 
-func TestKnownAddressIsNotLookedUpAgain(t *testing.T) {
-	reads := 0
-	s := newSymbols(listOf(someSymbols, &reads))
+func noModules() string { return "" }
+
+func TestListIsReadOnceAndAgainWhenModulesChange(t *testing.T) {
+	reads, modules := 0, "nf_tables 1"
+	s := newSymbols(listOf(someSymbols, &reads), func() string { return modules })
 	for range 10 {
 		s.name(0xffffffff81000100)
 		s.name(0xffffffffb0000000)
 	}
-	if reads != 2 {
+	if reads != 1 {
 		t.Errorf("the list was read %d times for 2 addresses", reads)
+	}
+	modules = "nf_tables 1\nvxlan 1"
+	if got := s.name(0xffffffffa0000010); got != "nf_hook" || reads != 2 {
+		t.Errorf("with another module it was read %d times, and gave %q", reads, got)
 	}
 }
 
 func TestHiddenSymbolsGiveNoName(t *testing.T) {
 	reads := 0
-	hidden := newSymbols(listOf("0000000000000000 T _text\n0000000000000000 t ip_rcv\n", &reads))
-	missing := newSymbols(func() (io.ReadCloser, error) { return nil, errors.New("no such file") })
+	hidden := newSymbols(listOf("0000000000000000 T _text\n0000000000000000 t ip_rcv\n", &reads), noModules)
+	missing := newSymbols(func() (io.ReadCloser, error) { return nil, errors.New("no such file") }, noModules)
 	for name, s := range map[string]*symbols{"zeros": hidden, "no file": missing} {
 		if got := s.name(0xffffffff81000100); got != "" {
 			t.Errorf("%s: named %q", name, got)
@@ -71,7 +77,7 @@ func TestHiddenSymbolsGiveNoName(t *testing.T) {
 
 func TestAnyNumberOfAddressesIsKeptInBoundedSpace(t *testing.T) {
 	reads := 0
-	s := newSymbols(listOf("", &reads))
+	s := newSymbols(listOf("", &reads), noModules)
 	for n := range uint64(3 * maxSymbols) {
 		s.name(n + 1)
 		if len(s.known) > maxSymbols {
