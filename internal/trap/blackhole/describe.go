@@ -122,6 +122,10 @@ func missing(h *flow.Hole) uint32 { return min(h.Last.Hole, h.Last.MSS) + h.Last
 
 func holeWords(h *flow.Hole, clock func(at event.Time) string) string {
 	c := &h.Last
+	if c.Queued == 0 {
+		return fmt.Sprintf("%s -> %s: bytes are missing since %s, for %.1f s, while some sent after them have arrived (the connection has no SACK to tell how many)",
+			h.Tuple.Peer, h.Tuple.Local, clock(h.FirstAt), h.Age().Seconds())
+	}
 	return fmt.Sprintf("%s -> %s: %d bytes are missing since %s, for %.1f s, while %d bytes sent after them have arrived",
 		h.Tuple.Peer, h.Tuple.Local, c.Hole, clock(h.FirstAt), h.Age().Seconds(), c.Queued)
 }

@@ -73,11 +73,7 @@ func carried(path *flow.Path, s *flow.Stall) bool { return s.Size <= max(path.Pa
 // peer is gone, or it was a mishap.
 func relapse(s *flow.Stall) finding.Status {
 	missed, timeouts := missedSince(s), s.Last.Timeouts
-	c := &s.Last.Connection
-	losses := timeouts
-	if payload := payloadOf(s); payload > 0 && c.Sacked == 0 {
-		losses += min(c.Out, (c.Next-c.Unacked)/payload)
-	}
+	losses := timeouts + flight(s)
 	switch {
 	case missed > 0 && timeouts >= relapseTimeouts, missed > 1 && losses >= relapseLosses:
 		return finding.Confirmed
@@ -86,6 +82,16 @@ func relapse(s *flow.Stall) finding.Status {
 	default:
 		return ""
 	}
+}
+
+// flight counts the packets as large as the stalled one that were sent after it and did
+// not arrive either: had one of them, it would have been SACKed, and the stall Large.
+func flight(s *flow.Stall) uint32 {
+	c, payload := &s.Last.Connection, payloadOf(s)
+	if payload == 0 || c.Out <= c.Sacked {
+		return 0
+	}
+	return min(c.Out-c.Sacked, (c.Next-c.Unacked)/payload)
 }
 
 func payloadOf(s *flow.Stall) uint32 { return s.Size - min(s.Size, s.Last.Connection.Overhead) }
@@ -125,10 +131,12 @@ func signalled(path *flow.Path, s *flow.Stall) bool {
 		fresh(path.Killed.Last) && path.Killed.Inner.Source.Addr() == ours
 }
 
-// told tells whether ICMP spoke of any packet on a path at about the time of a stall.
+// told tells whether ICMP spoke of any packet on a path at about the time of a stall. What
+// a host tells itself about its own packets is no router's word: they did not even leave.
 func told(path *flow.Path, s *flow.Stall) bool {
 	fresh := func(at event.Time) bool { return at != 0 && s.First.Since.Sub(at) < signalFresh }
-	return fresh(path.Told.Last) || fresh(path.Killed.Last)
+	itself := path.Told.Packet.Source.Addr() == path.Told.Inner.Source.Addr()
+	return fresh(path.Told.Last) && !itself || fresh(path.Killed.Last)
 }
 
 // outerOf gives the path that a tunnel's own packets take, where a path leads into a
@@ -185,14 +193,28 @@ func receiver(path *flow.Path, h *flow.Hole) finding.Status {
 		return ""
 	case h.Ended != 0 || h.Sweeps < holeSweeps || h.Age() < holeSuspect:
 		return ""
-	case c.Hole < full || c.Queued == 0 || c.Queued >= full:
+	case c.Hole < full || c.Queued >= full:
 		return "" // the missing bytes are no full segment, or large ones came in
+	case c.Queued == 0: // without SACK that is not known: time must tell
+		return agedUnknown(h)
 	case !largeBefore(&h.First):
 		return aged(h.Age())
 	case h.Age() >= holeRelapse && c.SegmentsIn > h.First.SegmentsIn:
 		return finding.Confirmed
 	default:
 		return ""
+	}
+}
+
+// agedUnknown judges a hole behind which nobody knows how much came in.
+func agedUnknown(h *flow.Hole) finding.Status {
+	switch {
+	case largeBefore(&h.First) || h.Age() < holeConfirm:
+		return ""
+	case h.Age() >= holeRelapse && h.Last.SegmentsIn > h.First.SegmentsIn:
+		return finding.Confirmed
+	default:
+		return finding.Suspected
 	}
 }
 

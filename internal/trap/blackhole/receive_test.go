@@ -267,4 +267,11 @@ func TestStallInATunnelIsLeftToTheErrorsAboutItsOuterPackets(t *testing.T) {
 	if len(desk.Sightings) > 0 {
 		t.Errorf("saw %+v", desk.Sightings)
 	}
+	itself := &event.TooBig{Header: head(second), Way: event.TooBigArrived, Packet: killed.Packet, Inner: killed.Inner, MTU: 1500, Iface: "lo"}
+	itself.Packet.Source = itself.Inner.Source
+	desk = traptest.New(New())
+	desk.Feed(inside, itself, resend(2*second, 2, nil), resend(3*second, 3, nil))
+	if len(desk.Sightings) == 0 {
+		t.Error("what the host told itself about the tunnel's packets hid the stall")
+	}
 }
