@@ -39,6 +39,12 @@ func (g *group) describe(cause finding.Cause, path *flow.Path, facts *flow.Facts
 	case BogusMTU:
 		g.describeBogus(path, clock, f)
 	default:
+		if g.ignored(path) == "" && g.stubborn.status() != "" {
+			g.describeStubborn(path, clock, f)
+			f.Evidence = append(f.Evidence, trap.Believed(path)...)
+			g.fixStubborn(trap.Where(facts, path.Key.Netns), path, f)
+			return
+		}
 		g.describeIgnored(path, clock, f)
 	}
 	f.Evidence = append(f.Evidence, trap.Stuck(path, clock)...)

@@ -150,6 +150,7 @@ func (d *Detector) observeTooBig(e *event.TooBig, desk trap.Desk) {
 	if e.Received() {
 		g := d.group(flow.PathKey{Netns: e.Netns, Peer: e.Inner.Destination.Addr()}, e.Time)
 		g.errors++
+		g.nag(e)
 		g.work(e.Time, desk)
 		return
 	}

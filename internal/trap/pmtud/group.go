@@ -28,6 +28,7 @@ type group struct {
 	kills    uint64
 	resent   uint64
 	first    *event.Path // the facts as they were first read
+	stubborn stubborn
 	told     trap.Key
 }
 
@@ -67,7 +68,7 @@ func (g *group) work(now event.Time, desk trap.Desk) {
 	if path == nil {
 		return
 	}
-	if g.open(desk) || now.Sub(g.last) < endQuiet && (g.killedAt != 0 || trap.Waiting(path) || bogus(path) != "") {
+	if g.open(desk) || now.Sub(g.last) < endQuiet && (g.killedAt != 0 || trap.Waiting(path) || bogus(path) != "" || g.stubborn.status() != "") {
 		g.ask(now, desk)
 	}
 	g.judge(now, desk)
@@ -111,7 +112,7 @@ func (g *group) judge(now event.Time, desk trap.Desk) {
 		New:      fresh,
 		Status:   status,
 		Severity: severity(path, cause),
-		Root:     trap.PathRoot(path.Local, path.Key.Peer),
+		Root:     trap.PathRoot(sender(path, cause), path.Key.Peer),
 		Across:   true,
 		Rank:     rankEnd,
 		Rests:    []event.Kind{event.KindDrop, event.KindTooBig, event.KindRetransmit},
@@ -122,10 +123,22 @@ func (g *group) judge(now event.Time, desk trap.Desk) {
 	}
 }
 
+// sender gives the address of the packets that an error was about. Behind NAT a firewall
+// sees it translated back, other than the device that the error came in by.
+func sender(path *flow.Path, cause finding.Cause) netip.Addr {
+	if from := path.Killed.Inner.Source.Addr(); cause == DroppedInbound && from.IsValid() {
+		return from
+	}
+	return path.Local
+}
+
 // since is when the first error was met that the cause is about.
 func (g *group) since(path *flow.Path, cause finding.Cause) event.Time {
 	if cause == DroppedInbound {
 		return min(path.Killed.First, g.last)
+	}
+	if g.ignored(path) == "" && g.stubborn.status() != "" {
+		return g.stubborn.first
 	}
 	return min(path.Told.First, g.last)
 }
@@ -145,7 +158,11 @@ func (g *group) verdict(path *flow.Path, now event.Time, facts *flow.Facts) (fin
 	case bogus(path) != "" && g.ours(path, facts):
 		return BogusMTU, finding.Confirmed, g.errors + g.resent
 	default:
-		return Ignored, g.ignored(path), g.errors + g.resent
+		status := g.ignored(path)
+		if status == "" {
+			status = g.heedless(facts)
+		}
+		return Ignored, status, g.errors + g.resent
 	}
 }
 
@@ -269,6 +286,10 @@ func (g *group) mend(now event.Time, desk trap.Desk) {
 		return
 	}
 	if reason := trap.Flowing(path, g.began); reason != "" {
+		desk.Mend(g.told, now, reason)
+		return
+	}
+	if reason := g.learned(now); reason != "" && g.told.Cause == Ignored {
 		desk.Mend(g.told, now, reason)
 		return
 	}
