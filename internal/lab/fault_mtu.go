@@ -4,6 +4,7 @@
 package lab
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -41,8 +42,15 @@ func mtuSender() []Scenario {
 	saved.Name = "mtu-probing"
 	saved.Summary = "the same, and tcp_mtu_probing saves the client by itself: told as of low severity, and resolved"
 	saved.budget, saved.sure, saved.ends = 0, 0, true
-	saved.build = probingUpload
-	return []Scenario{fault, six, saved}
+	saved.build = probingUpload(false)
+	saved6, later := saved, fault
+	saved6.Name = "mtu-probing-ipv6"
+	saved6.Summary = "the same over IPv6"
+	saved6.build = probingUpload(true)
+	later.Name = "mtu-rerouted"
+	later.Summary = "an upload that works, until the path becomes narrower in the middle of it"
+	later.build = reroutedUpload
+	return []Scenario{fault, six, later, saved, saved6}
 }
 
 // swallow has the router drop what is larger than the narrow MTU, in both
@@ -63,17 +71,38 @@ func swallowedUpload(six bool) func(*network) stage {
 }
 
 // probingUpload is a client whose kernel shrinks its segments after three time-outs.
-func probingUpload(n *network) stage {
+func probingUpload(six bool) func(*network) stage {
+	return func(n *network) stage {
+		w := buildWay(n, six)
+		n.sysctl(w.client, "1", "ipv4", "tcp_mtu_probing")
+		hole := w.swallow(n)
+		return stage{
+			// One connection, since a new one would get stuck anew.
+			traffic: together(n.serve(w.server, discard, w.web().String()), steady(w, 20_000), hole.watch),
+			proof:   hole.proof,
+			judge: func(_ reading, s *Result) []string {
+				return expect(nil, "the severity", s.first.Event.Severity, finding.Low)
+			},
+		}
+	}
+}
+
+// reroutedUpload carries full packets for two seconds, and then no more: what passed
+// before says nothing of the path as it is now.
+func reroutedUpload(n *network) stage {
 	w := buildWay(n, false)
-	n.sysctl(w.client, "1", "ipv4", "tcp_mtu_probing")
-	hole := w.swallow(n)
+	shut := func(ctx context.Context, m *meter) error {
+		wait(ctx, 2*time.Second)
+		hole := w.swallow(n)
+		if n.err != nil {
+			return n.err
+		}
+		return hole.watch(ctx, m)
+	}
 	return stage{
-		// One connection, since a new one would get stuck anew.
-		traffic: together(n.serve(w.server, discard, w.web().String()), steady(w, 20_000), hole.watch),
-		proof:   hole.proof,
-		judge: func(_ reading, s *Result) []string {
-			return expect(nil, "the severity", s.first.Event.Severity, finding.Low)
-		},
+		traffic: together(n.serve(w.server, discard, w.web().String()), steady(w, 60_000), chatter(w.client, w.web()), shut),
+		proof:   w.client.counted("TCPTimeouts", 1),
+		judge:   judgeSizes(narrowMTU),
 	}
 }
 

@@ -32,13 +32,17 @@ func mtuLink() []Scenario {
 	far.Name = "mtu-far-end"
 	far.Summary = "the two ends of a router's virtual cable disagree: 1500 here, 1400 there"
 	far.Views = []string{"router", viewAll}
-	far.build = narrowFarEnd
+	far.build = narrowFarEnd(false)
+	far6 := far
+	far6.Name = "mtu-far-end-ipv6"
+	far6.Summary = "the same over IPv6"
+	far6.build = narrowFarEnd(true)
 	healthy := Scenario{
 		Name: "mtu-bridge-healthy", Summary: "a bridge all of whose ports have the hosts' MTU",
 		TwinOf: bridge.Name, Views: []string{viewAll, "bridge"}, window: 5 * time.Second,
 		build: healthyBridge,
 	}
-	return []Scenario{bridge, six, far, healthy}
+	return []Scenario{bridge, six, far, far6, healthy}
 }
 
 // switched is a client and a server on one bridge, br0 of a namespace of its own.
@@ -115,24 +119,14 @@ func healthyBridge(n *network) stage {
 
 // narrowFarEnd has a router's cable end in a device with a smaller MTU, which drops
 // what is larger: the router does not know.
-func narrowFarEnd(n *network) stage {
-	w := buildWay(n, false)
-	n.mtu(w.serverPort, narrowMTU)
-	n.claim(w.server, "10.63.2.1", wideMTU-40)
-	s := w.upload(n)
-	s.proof, s.judge = w.client.counted("TCPTimeouts", 1), judgePath(narrowMTU)
-	return s
-}
-
-// claim has a host tell a segment size in its handshakes that its own device does not
-// carry, as the one in front of such a host would not know better.
-func (n *network) claim(s *space, via string, mss int) {
-	if n.err != nil {
-		return
-	}
-	route := &netlink.Route{Gw: netip.MustParseAddr(via).AsSlice(), AdvMSS: mss}
-	if err := s.handle.RouteReplace(route); err != nil {
-		n.fail(fmt.Errorf("set advmss %d: %w", mss, err))
+func narrowFarEnd(six bool) func(*network) stage {
+	return func(n *network) stage {
+		w := buildWay(n, six)
+		n.mtu(w.serverPort, narrowMTU)
+		w.claim(n)
+		s := w.upload(n)
+		s.proof, s.judge = w.client.counted("TCPTimeouts", 1), judgePath(narrowMTU)
+		return s
 	}
 }
 

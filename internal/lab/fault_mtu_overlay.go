@@ -5,7 +5,6 @@ package lab
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"time"
 
@@ -18,8 +17,11 @@ import (
 
 const causeOverlay = finding.Cause("overlay-mtu-mismatch")
 
-// vxlanOverhead is what VXLAN adds over IPv4: Ethernet, VXLAN, UDP and IP headers.
-const vxlanOverhead = 14 + 8 + 8 + 20
+// What VXLAN adds: Ethernet, VXLAN, UDP and IP headers.
+const (
+	vxlanOverhead  = 14 + 8 + 8 + 20
+	vxlanOverhead6 = 14 + 8 + 8 + 40
+)
 
 // mtuOverlay are tunnels over a network that carries 1500 bytes and, as those of
 // clouds do, no fragments.
@@ -28,18 +30,26 @@ func mtuOverlay() []Scenario {
 		Name: "mtu-overlay", Summary: "a VXLAN promises 1500 bytes on a network of 1500 that carries no fragments",
 		Trap: finding.MTUBlackhole, Cause: causeOverlay,
 		Views: []string{"client"}, budget: suspectBudget, sure: confirmBudget,
-		build: promisingOverlay,
+		build: promisingOverlay(false),
 	}
+	six := fault
+	six.Name = "mtu-overlay-ipv6"
+	six.Summary = "the same on a network of IPv6: the host itself drops what does not fit"
+	six.build = promisingOverlay(true)
 	twin := Scenario{TwinOf: fault.Name, Views: []string{viewAll, "client"}, window: 6 * time.Second}
 	fits, heals := twin, twin
 	fits.Name = "mtu-overlay-healthy"
 	fits.Summary = "a VXLAN of 1450 bytes on a network of 1500"
-	fits.build = overlayOf(wideMTU - vxlanOverhead)
+	fits.build = overlayOf(false, wideMTU-vxlanOverhead)
+	fits6 := fits
+	fits6.Name = "mtu-overlay-healthy-ipv6"
+	fits6.Summary = "a VXLAN of 1430 bytes on a network of IPv6 of 1500"
+	fits6.build = overlayOf(true, wideMTU-vxlanOverhead6)
 	heals.Name = "mtu-overlay-heals"
 	heals.Summary = "a VXLAN of 1500 bytes on a network of 1500: the kernel itself tells what fits"
 	heals.Risk = causeOverlay // on another network, or for UDP, it would not heal
-	heals.build = overlayOf(wideMTU)
-	return []Scenario{fault, fits, heals}
+	heals.build = overlayOf(false, wideMTU)
+	return []Scenario{fault, six, fits, fits6, heals}
 }
 
 // overlay is a client and a server on one tunnel, over a way with a router.
@@ -50,22 +60,31 @@ type overlay struct {
 	wall filter
 }
 
-func buildOverlay(n *network, mtu int) overlay {
-	o := overlay{under: buildWay(n, false), web: netip.MustParseAddrPort("10.65.0.1:8080")}
-	n.vxlan(port{o.under.client, "vxlan0", []string{"10.65.0.2/24"}}, mtu, wayServer)
-	n.vxlan(port{o.under.server, "vxlan0", []string{"10.65.0.1/24"}}, mtu, wayClient)
+// lost counts packets of the client's tunnel that got nowhere: as fragments, or over IPv6,
+// where none are made of them, on the host itself.
+func (o overlay) lost() (uint64, error) {
+	if o.under.six() {
+		return o.under.client.counter6("Ip6FragFails")
+	}
+	return o.wall.dropped()
+}
+
+func buildOverlay(n *network, six bool, mtu int) overlay {
+	o := overlay{under: buildWay(n, six), web: netip.MustParseAddrPort("10.65.0.1:8080")}
+	n.vxlan(port{o.under.client, "vxlan0", []string{"10.65.0.2/24"}}, mtu, o.under.serverAddr)
+	n.vxlan(port{o.under.server, "vxlan0", []string{"10.65.0.1/24"}}, mtu, o.under.clientAddr)
 	o.wall = n.drop(o.under.router, "forward", nftables.ChainHookForward, fragments())
 	return o
 }
 
 // vxlan adds a tunnel to one remote address.
-func (n *network) vxlan(p port, mtu int, remote string) {
+func (n *network) vxlan(p port, mtu int, remote netip.Addr) {
 	if n.err != nil {
 		return
 	}
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = p.name
-	tunnel := &netlink.Vxlan{LinkAttrs: attrs, VxlanId: 42, Port: 4789, Group: net.ParseIP(remote)}
+	tunnel := &netlink.Vxlan{LinkAttrs: attrs, VxlanId: 42, Port: 4789, Group: remote.AsSlice()}
 	if err := p.space.handle.LinkAdd(tunnel); err != nil {
 		n.fail(fmt.Errorf("add tunnel %s: %w", p.name, err))
 		return
@@ -88,27 +107,38 @@ func fragments() match {
 
 // promisingOverlay has the route into the tunnel promise what the tunnel does: on a
 // route that promises nothing Linux tells its own sockets what fits.
-func promisingOverlay(n *network) stage {
-	o := buildOverlay(n, wideMTU)
-	n.lock(o.under.client, &netlink.Route{Dst: prefixOf(o.web.Addr()), LinkIndex: n.index(port{o.under.client, "vxlan0", nil})})
-	s := o.upload(n)
-	s.traffic = together(s.traffic, chatter(o.under.client, o.web), o.wall.watch)
-	s.proof, s.heals = o.wall.proof, true
-	s.judge = judgeOverlay
-	return s
-}
-
-func judgeOverlay(_ reading, s *Result) []string {
-	told := s.sure.Trapbpf.MTU
-	if told == nil {
-		return []string{"the finding tells nothing of sizes"}
-	}
-	return expect(nil, "the MTU that fits", told.Path, wideMTU-vxlanOverhead)
-}
-
-func overlayOf(mtu int) func(*network) stage {
+func promisingOverlay(six bool) func(*network) stage {
 	return func(n *network) stage {
-		s := buildOverlay(n, mtu).upload(n)
+		o := buildOverlay(n, six, wideMTU)
+		n.lock(o.under.client, &netlink.Route{Dst: prefixOf(o.web.Addr()), LinkIndex: n.index(port{o.under.client, "vxlan0", nil})})
+		s := o.upload(n)
+		s.traffic = together(s.traffic, chatter(o.under.client, o.web), counting(o.lost))
+		s.proof = func(reading) error {
+			lost, err := o.lost()
+			if err != nil {
+				return err
+			}
+			return atLeast("packets of the tunnel that were lost", lost, 1)
+		}
+		s.heals = true
+		s.judge = judgeOverlay(map[bool]uint32{false: wideMTU - vxlanOverhead, true: wideMTU - vxlanOverhead6}[six])
+		return s
+	}
+}
+
+func judgeOverlay(fits uint32) func(reading, *Result) []string {
+	return func(_ reading, s *Result) []string {
+		told := s.sure.Trapbpf.MTU
+		if told == nil {
+			return []string{"the finding tells nothing of sizes"}
+		}
+		return expect(nil, "the MTU that fits", told.Path, fits)
+	}
+}
+
+func overlayOf(six bool, mtu int) func(*network) stage {
+	return func(n *network) stage {
+		s := buildOverlay(n, six, mtu).upload(n)
 		s.proof = func(r reading) error { return atLeast("uploads", r.OK, 10) }
 		return s
 	}

@@ -31,13 +31,17 @@ func mtuReceiver() []Scenario {
 	six.build = swallowedReply(true)
 	secure.Name = "mtu-tls"
 	secure.Summary = "TLS connections open and never get the server's certificates"
-	secure.build = swallowedCertificates
+	secure.build = swallowedCertificates(false)
+	secure6 := secure
+	secure6.Name = "mtu-tls-ipv6"
+	secure6.Summary = "the same over IPv6"
+	secure6.build = swallowedCertificates(true)
 	healthy := Scenario{
 		Name: "mtu-tls-healthy", Summary: "the same certificates over a path that carries them",
 		TwinOf: secure.Name, Views: []string{viewAll, "client"}, window: 5 * time.Second,
 		build: healthyCertificates,
 	}
-	return []Scenario{fault, six, secure, healthy}
+	return []Scenario{fault, six, secure, secure6, healthy}
 }
 
 func swallowedReply(six bool) func(*network) stage {
@@ -54,9 +58,11 @@ func (w way) waiting(n *network, traffic job) stage {
 	return stage{traffic: together(traffic, hole.watch), proof: hole.proof, judge: judgeSizes(narrowMTU), heals: true}
 }
 
-func swallowedCertificates(n *network) stage {
-	w := buildWay(n, false)
-	return w.waiting(n, w.handshakes(n))
+func swallowedCertificates(six bool) func(*network) stage {
+	return func(n *network) stage {
+		w := buildWay(n, six)
+		return w.waiting(n, w.handshakes(n))
+	}
 }
 
 func healthyCertificates(n *network) stage {

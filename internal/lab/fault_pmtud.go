@@ -4,8 +4,6 @@
 package lab
 
 import (
-	"time"
-
 	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -44,14 +42,18 @@ func pmtud() []Scenario {
 	udp := inbound
 	udp.Name = "pmtud-udp"
 	udp.Summary = "a program whose datagrams may not be fragmented: the firewall drops the ICMP errors about them"
-	udp.build = deafDatagrams
+	udp.build = deafDatagrams(false)
+	udp6 := udp
+	udp6.Name = "pmtud-udp-ipv6"
+	udp6.Summary = "the same over IPv6"
+	udp6.build = deafDatagrams(true)
 	six := []Scenario{inbound, outbound, unsent}
 	for i, build := range []func(*network) stage{deafClient(true), muteRouter(true), strandedRouter(true)} {
 		six[i].Name += "-ipv6"
 		six[i].Summary = "the same over IPv6"
 		six[i].build = build
 	}
-	return []Scenario{inbound, six[0], outbound, six[1], unsent, six[2], udp}
+	return []Scenario{inbound, six[0], outbound, six[1], unsent, six[2], udp, udp6}
 }
 
 // deafClient drops the errors where they come in.
@@ -106,13 +108,7 @@ func strandedRouter(six bool) func(*network) stage {
 		s := w.upload(n)
 		tooLarge := func() (uint64, error) { return w.router.tooLarge(w.six()) }
 		s.traffic = together(s.traffic, chatter(w.client, w.web()), counting(tooLarge))
-		s.proof = func(reading) error {
-			drops, err := tooLarge()
-			if err != nil {
-				return err
-			}
-			return atLeast("packets that were too big", drops, 1)
-		}
+		s.proof = w.proofTooLarge(tooLarge)
 		s.obey = func() { _ = w.router.handle.RuleDel(rule) }
 		s.judge = judgeSizes(narrowMTU)
 		return s
@@ -133,65 +129,16 @@ func (w way) noWayBack() *netlink.Rule {
 
 // deafDatagrams is a program as QUIC stacks are: it forbids fragments, and sends
 // less once it is told how much fits.
-func deafDatagrams(n *network) stage {
-	w := buildWay(n, false)
-	w.narrow(n, narrowMTU)
-	ears := n.drop(w.client, "input", nftables.ChainHookInput, tooBig(false))
-	return stage{
-		traffic: together(n.echo(w.server, w.web()), datagrams(w, 1450), ears.watch),
-		proof:   ears.proof,
-		judge:   judgeSizes(narrowMTU),
-		heals:   true,
-	}
-}
-
-// pmtudTwins are the same paths with their errors in order.
-func pmtudTwins() []Scenario {
-	twin := Scenario{TwinOf: "pmtud-inbound", Views: []string{viewAll, "client", "router"}, window: 6 * time.Second}
-	four, six, udp := twin, twin, twin
-	four.Name = "pmtud-healthy"
-	four.Summary = "the router tells the path's MTU, and the client obeys"
-	four.build = healthyUpload(false)
-	six.Name = "pmtud-healthy-ipv6"
-	six.Summary = "the same over IPv6"
-	six.build = healthyUpload(true)
-	udp.Name = "pmtud-healthy-udp"
-	udp.Summary = "a program whose datagrams may not be fragmented is told what fits, and obeys"
-	udp.build = healthyDatagrams
-	return []Scenario{four, six, udp}
-}
-
-func healthyUpload(six bool) func(*network) stage {
+func deafDatagrams(six bool) func(*network) stage {
 	return func(n *network) stage {
 		w := buildWay(n, six)
 		w.narrow(n, narrowMTU)
-		w.even(n, narrowMTU)
-		s := w.upload(n)
-		s.proof = func(r reading) error {
-			drops, err := w.router.tooLarge(six)
-			if err != nil {
-				return err
-			}
-			if err := atLeast("packets that were too big", drops, 1); err != nil {
-				return err
-			}
-			return atLeast("uploads", r.OK, 10)
+		ears := n.drop(w.client, "input", nftables.ChainHookInput, tooBig(six))
+		return stage{
+			traffic: together(n.echo(w.server, w.web()), datagrams(w, 1450), ears.watch),
+			proof:   ears.proof,
+			judge:   judgeSizes(narrowMTU),
+			heals:   true,
 		}
-		return s
-	}
-}
-
-func healthyDatagrams(n *network) stage {
-	w := buildWay(n, false)
-	w.narrow(n, narrowMTU)
-	w.even(n, narrowMTU)
-	return stage{
-		traffic: together(n.echo(w.server, w.web()), datagrams(w, 1450)),
-		proof: func(r reading) error {
-			if err := atLeast("refusals", r.count("EMSGSIZE"), 1); err != nil {
-				return err
-			}
-			return atLeast("answers", r.OK, 10)
-		},
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"sync/atomic"
+	"time"
 
 	"github.com/vishvananda/netlink"
 
@@ -16,6 +18,13 @@ import (
 const (
 	causeIgnored  = finding.Cause("icmp-ignored")
 	causeBogusMTU = finding.Cause("icmp-bogus-mtu")
+)
+
+// The promises for datagrams that go on as before: nothing but the errors shows it, and
+// programs that find the size by themselves get some of those, too.
+const (
+	stubbornBudget = 3 * time.Second
+	stubbornSure   = 6 * time.Second
 )
 
 // pmtudEnd are errors that reach the client and do not help.
@@ -35,11 +44,24 @@ func pmtudEnd() []Scenario {
 	bogus.Cause = causeBogusMTU
 	bogus.budget, bogus.sure = dropBudget, 0
 	bogus.build = bogusRouter(false, 0)
+	deaf := locked
+	deaf.Name = "pmtud-ignored-ipv6"
+	deaf.Summary = "a program whose socket passes over ICMP errors (IPV6_PMTUDISC_INTERFACE)"
+	deaf.build = deafSocket
+	heedless := locked
+	heedless.Name = "pmtud-ignored-udp"
+	heedless.Summary = "a program sends datagrams that are too big, whatever routers say (IP_PMTUDISC_PROBE)"
+	heedless.build = heedlessDatagrams(false)
+	heedless.budget, heedless.sure = stubbornBudget, stubbornSure
+	heedless6 := heedless
+	heedless6.Name = "pmtud-ignored-udp-ipv6"
+	heedless6.Summary = "the same over IPv6"
+	heedless6.build = heedlessDatagrams(true)
 	bogus6 := bogus
 	bogus6.Name = "pmtud-bogus-ipv6"
 	bogus6.Summary = "a router's ICMPv6 errors tell an MTU that the packet they quote has"
 	bogus6.build = bogusRouter(true, wideMTU)
-	return []Scenario{locked, off, bogus, bogus6}
+	return []Scenario{locked, deaf, off, heedless, heedless6, bogus, bogus6}
 }
 
 // lockedRoute has the client's route to the server promise 1500 bytes whatever
@@ -49,7 +71,15 @@ func lockedRoute(n *network) stage {
 	w := buildWay(n, false)
 	w.narrow(n, narrowMTU)
 	n.lock(w.client, &netlink.Route{Gw: net.ParseIP("10.63.1.1")})
-	return w.stubbornUpload(n)
+	return w.stubbornUpload(n, forbidFragments)
+}
+
+// deafSocket is a program that does not want to hear of path MTUs. A locked route is no
+// way to that here: discovery is not optional in IPv6.
+func deafSocket(n *network) stage {
+	w := buildWay(n, true)
+	w.narrow(n, narrowMTU)
+	return w.stubbornUpload(n, closeEars)
 }
 
 // lock replaces a route by one whose MTU is locked.
@@ -68,29 +98,51 @@ func noDiscovery(n *network) stage {
 	w.narrow(n, narrowMTU)
 	// 1 would treat the errors as if they told nothing, 2 throws them away (icmp_unreach).
 	n.sysctl(w.client, "2", "ipv4", "ip_no_pmtu_disc")
-	return w.stubbornUpload(n)
+	return w.stubbornUpload(n, forbidFragments)
 }
 
-// stubbornUpload is an upload by a program that insists on DF, as databases and
-// proxies do: the kernel would otherwise send without it on such a route.
-func (w way) stubbornUpload(n *network) stage {
+func heedlessDatagrams(six bool) func(*network) stage {
+	return func(n *network) stage {
+		w := buildWay(n, six)
+		w.narrow(n, narrowMTU)
+		var heed atomic.Bool
+		tooLarge := func() (uint64, error) { return w.router.tooLarge(six) }
+		return stage{
+			traffic: together(n.echo(w.server, w.web()), prober(w, 1450, 0, &heed), counting(tooLarge)),
+			proof:   w.proofTooLarge(tooLarge),
+			obey:    func() { heed.Store(true) },
+			judge:   judgeSizes(narrowMTU),
+			heals:   true,
+		}
+	}
+}
+
+// stubbornUpload is an upload by a program that sets options of its socket: one that
+// insists on DF, as databases and proxies do, since the kernel would otherwise send
+// without it on such a route.
+func (w way) stubbornUpload(n *network, prepare func(net.Conn) error) stage {
 	push := transfers{
 		to: w.web(), large: order{up: uploadSize, down: smallSize},
-		within: longPatience, pause: 0, whole: true,
+		within: longPatience, pause: 0, prepare: prepare,
 	}
-	tooLarge := func() (uint64, error) { return w.router.tooLarge(false) }
+	tooLarge := func() (uint64, error) { return w.router.tooLarge(w.six()) }
 	return stage{
 		traffic: together(n.serve(w.server, trade, w.web().String()), push.run(w.client, "lab-upload"),
 			chatter(w.client, w.web()), counting(tooLarge)),
-		proof: func(reading) error {
-			drops, err := tooLarge()
-			if err != nil {
-				return err
-			}
-			return atLeast("packets that were too big", drops, 1)
-		},
+		proof: w.proofTooLarge(tooLarge),
 		judge: judgeSizes(narrowMTU),
 		heals: true,
+	}
+}
+
+// proofTooLarge holds that packets did not fit.
+func (w way) proofTooLarge(count func() (uint64, error)) func(reading) error {
+	return func(reading) error {
+		drops, err := count()
+		if err != nil {
+			return err
+		}
+		return atLeast("packets that were too big", drops, 1)
 	}
 }
 

@@ -132,6 +132,11 @@ func sometimes(percent uint32) match {
 	}
 }
 
+// overOneASecond is "limit rate over 1/second burst 1 packets".
+func overOneASecond() expr.Any {
+	return &expr.Limit{Type: expr.LimitTypePkts, Rate: 1, Over: true, Unit: expr.LimitTimeSecond, Burst: 1}
+}
+
 // networkOrder turns a number of the host's into one that can be compared.
 func networkOrder() expr.Any {
 	return &expr.Byteorder{SourceRegister: register, DestRegister: register, Op: expr.ByteorderHton, Len: 4, Size: 4}

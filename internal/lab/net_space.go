@@ -129,16 +129,21 @@ func (s *space) tooLarge(six bool) (uint64, error) {
 		}
 		return pickCounter(text, "Ip", "FragFails")
 	}
+	return s.counter6("Ip6InTooBigErrors")
+}
+
+// counter6 reads one of IPv6's counters.
+func (s *space) counter6(name string) (uint64, error) {
 	text, err := s.readNet("snmp6")
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(text) {
-		if words := strings.Fields(line); len(words) == 2 && words[0] == "Ip6InTooBigErrors" {
+		if words := strings.Fields(line); len(words) == 2 && words[0] == name {
 			return strconv.ParseUint(words[1], 10, 64)
 		}
 	}
-	return 0, errors.New("no counter Ip6InTooBigErrors in snmp6")
+	return 0, fmt.Errorf("no counter %s in snmp6", name)
 }
 
 // readNet reads a file of /proc/net as it is inside the namespace.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -64,6 +65,38 @@ func datagrams(w way, size int) job {
 	})
 }
 
+// prober is a client that asks ten times a second with datagrams of size bytes, as QUIC
+// stacks do: no route's MTU holds it back (IP_PMTUDISC_PROBE), and after patient lost
+// ones in a row it goes back to 1200 by itself; with 0 it never does, until heed.
+func prober(w way, size, patient int, heed *atomic.Bool) job {
+	return inside(w.client, "lab-prober", func(ctx context.Context, m *meter) error {
+		conn, err := net.Dial("udp", w.web().String())
+		if err != nil {
+			return fmt.Errorf("open socket to %s: %w", w.web(), err)
+		}
+		defer conn.Close()
+		probing := option{unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE}
+		if w.six() {
+			probing = option{unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE}
+		}
+		if err := setOptions(conn, probing); err != nil {
+			return err
+		}
+		lost := 0
+		pace(ctx, 10, 10*300, func() {
+			err := askOnce(conn, size)
+			m.attempt(err)
+			if lost++; err == nil {
+				lost = 0
+			}
+			if heed.Load() || patient > 0 && lost >= patient {
+				size = 1200
+			}
+		})
+		return nil
+	})
+}
+
 // undivided gives a UDP socket whose packets may not be fragmented.
 func undivided(to netip.AddrPort) (net.Conn, error) {
 	conn, err := net.Dial("udp", to.String())
@@ -73,8 +106,31 @@ func undivided(to netip.AddrPort) (net.Conn, error) {
 	return conn, forbidFragments(conn)
 }
 
-// forbidFragments has a socket set DF, whatever its route says.
+// forbidFragments has a socket set DF, whatever its route says, and learn of errors.
 func forbidFragments(conn net.Conn) error {
+	if !sixth(conn) {
+		return setOptions(conn, option{unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DO})
+	}
+	return setOptions(conn,
+		option{unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_DO},
+		option{unix.IPPROTO_IPV6, unix.IPV6_DONTFRAG, 1})
+}
+
+// closeEars has an IPv6 socket pass over ICMP errors, as name servers do: they need no
+// path MTU, and want nobody to forge one.
+func closeEars(conn net.Conn) error {
+	return setOptions(conn, option{unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_INTERFACE})
+}
+
+// sixth tells whether a connection is one of IPv6.
+func sixth(conn net.Conn) bool {
+	peer, err := netip.ParseAddrPort(conn.RemoteAddr().String())
+	return err == nil && peer.Addr().Is6()
+}
+
+type option struct{ level, name, value int }
+
+func setOptions(conn net.Conn, options ...option) error {
 	socket, ok := conn.(syscall.Conn)
 	if !ok {
 		return errors.New("this connection has no socket")
@@ -85,7 +141,9 @@ func forbidFragments(conn net.Conn) error {
 	}
 	var set error
 	err = raw.Control(func(fd uintptr) {
-		set = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DO)
+		for _, o := range options {
+			set = errors.Join(set, unix.SetsockoptInt(int(fd), o.level, o.name, o.value))
+		}
 	})
 	return errors.Join(err, set)
 }

@@ -83,8 +83,8 @@ type transfers struct {
 	pause time.Duration
 	// hurts tells that the first of them meets the fault, where nothing else counts it.
 	hurts bool
-	// whole has IPv4 packets carry DF whatever their route says.
-	whole bool
+	// prepare changes each connection's socket before the large exchange; nil for none.
+	prepare func(net.Conn) error
 }
 
 // longPatience is how long programs wait that leave it to the kernel to give up.
@@ -108,8 +108,8 @@ func (t transfers) once(ctx context.Context, m *meter) error {
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	if t.whole {
-		if err := forbidFragments(conn); err != nil {
+	if t.prepare != nil {
+		if err := t.prepare(conn); err != nil {
 			return err
 		}
 	}
