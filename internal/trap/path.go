@@ -157,7 +157,7 @@ func Stuck(p *flow.Path, clock func(event.Time) string) []string {
 		if s.Ended != 0 {
 			line += ", over now"
 		} else {
-			line += fmt.Sprintf("; %d bytes wait, %d were acknowledged", c.Next-c.Unacked, c.BytesAcked)
+			line += fmt.Sprintf("; %d bytes wait, and %d were acknowledged before", c.Next-c.Unacked, c.BytesAcked)
 		}
 		lines = append(lines, line)
 	}

@@ -71,15 +71,24 @@ func (g *group) weighSender(path *flow.Path, facts *flow.Facts, f *finding.Findi
 		return
 	}
 	var c trap.Confidence
-	c.Add(30, "the same segment timed out %d times and nothing else is in flight", best.Last.Timeouts)
+	c.Add(30, "the same segment timed out %d times", best.Last.Timeouts)
 	if !carried(path, best) {
 		c.Add(20, "nothing of its size (%d bytes) is known to have got through to %s", best.Size, g.key.Peer)
 	} else {
 		f.Against = append(f.Against, fmt.Sprintf("packets of %d bytes got through to %s at another time: the path may have changed", max(path.Passed, path.Likely), g.key.Peer))
 	}
-	if proof := smallPass(best); proof != "" {
-		c.Add(40, "small packets pass meanwhile: %s", proof)
+	if n := flight(best); carried(path, best) && n > 0 {
+		c.Add(15, "%d packets of its size that were sent with it are lost as well", n)
+	}
+	proof := smallPass(best)
+	if proof != "" {
 		f.Evidence = append(f.Evidence, proof)
+	}
+	if proof != "" && missedSince(best) > 0 {
+		c.Add(40, "small packets pass meanwhile: %s", proof)
+	} else if proof != "" {
+		c.Add(20, "small packets pass by now: %s", proof)
+		f.Against = append(f.Against, "an outage that is over would look the same until the next resend: none was lost yet since small packets pass")
 	} else if probe := trap.Probed(path); probe == nil || !loses(probe, best) {
 		f.Against = append(f.Against, "a peer that went down just then would look the same: nothing small has been seen to pass since")
 	}
@@ -113,6 +122,7 @@ func (g *group) describeInbound(path *flow.Path, facts *flow.Facts, f *finding.F
 		c = weighHole(h)
 	}
 	c.Into(f)
+	f.Evidence = append(f.Evidence, trap.Sizes(f.MTU)+", as large as what this host itself sends at most")
 	f.Against = []string{"the peer's own view is not seen from here: it resends and its packets do not arrive"}
 	f.Evidence = append(f.Evidence, trap.Believed(path)...)
 }
@@ -157,6 +167,18 @@ func (g *group) describeOverlay(path *flow.Path, facts *flow.Facts, f *finding.F
 		tunnel.Name, tunnel.Type, tunnel.MTU, tunnel.Overhead, under.Name, under.MTU, fits))
 }
 
+// lost says how many packets of which sizes were dropped.
+func (l *link) lost() string {
+	size := fmt.Sprintf("%d bytes", l.largest)
+	if l.smallest != l.largest {
+		size = fmt.Sprintf("%d to %d bytes", l.smallest, l.largest)
+	}
+	if l.drops == 1 {
+		return "a packet of " + size + " was"
+	}
+	return fmt.Sprintf("%d packets of %s were", l.drops, size)
+}
+
 func (l *link) describe(facts *flow.Facts, f *finding.Finding) {
 	l.flow(f)
 	mtu := limit(&l.first)
@@ -171,7 +193,7 @@ func (l *link) describe(facts *flow.Facts, f *finding.Finding) {
 		where = l.first.Symbol
 	}
 	f.Evidence = []string{
-		fmt.Sprintf("%d packets of %d to %d bytes were dropped in %s; %s has MTU %d", l.drops, l.smallest, l.largest, where, l.key.iface, l.first.DeviceMTU),
+		fmt.Sprintf("%s dropped in %s; %s has MTU %d", l.lost(), where, l.key.iface, l.first.DeviceMTU),
 		fmt.Sprintf("the first: %s -> %s, %d bytes, at %s", l.first.Packet.Source, l.first.Packet.Destination, l.first.Packet.Length, trap.Clock(facts)(l.first.Time)),
 	}
 	if farEnd(&l.first) {

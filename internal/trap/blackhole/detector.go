@@ -8,12 +8,14 @@
 // losses count in bursts; a burst is suspicious only if every packet lost in it is
 // larger than the least MTU of any path and than every packet acknowledged more
 // recently; several suspicious bursts in a row make a blackhole. For a TCP socket of
-// Linux, a burst is the time-out that sends the segment at snd_una again: nothing
-// else is in flight then. So the segment's size is held against the largest one that
-// the path is known to have carried, two time-outs make a suspicion, and a suspicion
-// is confirmed by proof that small packets went there and back meanwhile: SACKs
-// of smaller segments, new data from the peer, another connection's handshake or
-// progress. Without it a peer that died would look the same.
+// Linux, a burst is the time-out that sends the segment at snd_una again. So the
+// segment's size is held against the largest one that the path is known to have carried,
+// two or three time-outs make a suspicion, and a suspicion is confirmed by proof that
+// small packets went there and back meanwhile (SACKs of smaller segments, new data from
+// the peer, another connection's handshake or progress) and by a resend after that proof
+// that is lost. Without it a peer that died, or an outage that is over, would look the
+// same. A size that was carried before is told where all of a flight is lost: the path
+// is another one since.
 //
 // Where active probes are allowed, one is asked for on suspicion. It confirms where it
 // measured that the path loses the size in question in silence and carries a smaller

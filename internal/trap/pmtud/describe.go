@@ -67,7 +67,9 @@ func (g *group) describeDropped(path *flow.Path, clock func(event.Time) string, 
 	f.Evidence = append(f.Evidence, fmt.Sprintf(
 		"%s said at %s that %s -> %s (%d bytes) does not fit an MTU of %d; netfilter dropped it as it came in by %s",
 		k.Packet.Source.Addr(), clock(k.First), k.Inner.Source, k.Inner.Destination, k.Inner.Length, k.Packet.ICMPMTU, k.Iface))
-	f.Evidence = append(f.Evidence, fmt.Sprintf("%d such errors were dropped", k.Count))
+	if k.Count > 1 {
+		f.Evidence = append(f.Evidence, fmt.Sprintf("%d such errors were dropped", k.Count))
+	}
 	f.Evidence = append(f.Evidence, chains(path)...)
 	var c trap.Confidence
 	c.Add(85, "the kernel dropped the error itself, as NETFILTER_DROP")
