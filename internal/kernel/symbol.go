@@ -10,12 +10,17 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strconv"
 )
 
 // maxSymbols bounds the cache. A kernel drops packets in a few hundred places, a
 // host in a few of them.
 const maxSymbols = 256
+
+// The room that a kernel's list needs, so that it is not made larger again and again.
+const (
+	manySymbols = 1 << 17
+	manyNames   = 3 << 20
+)
 
 // maxFunction bounds how far into a function an address may lie: beyond it, the
 // address belongs to code that the list does not show.
@@ -84,6 +89,9 @@ func listModules() string {
 // load reads the list. It is not sorted, as modules follow the kernel's own.
 func (s *symbols) load() {
 	s.loaded = s.modules()
+	if s.places == nil {
+		s.places, s.names = make([]symbol, 0, manySymbols), make([]byte, 0, manyNames)
+	}
 	s.places, s.names = s.places[:0], s.names[:0]
 	eachSymbol(s.open, func(at uint64, name []byte) {
 		s.places = append(s.places, symbol{at, uint32(len(s.names)), uint32(len(name))})
@@ -145,16 +153,34 @@ func eachSymbol(open func() (io.ReadCloser, error), f func(at uint64, symbol []b
 	}
 }
 
-// splitSymbol takes "ADDRESS TYPE NAME [MODULE]" apart; 0 for what is not code.
+// splitSymbol takes "ADDRESS TYPE NAME [MODULE]" apart; 0 for what is not code. It allocates
+// nothing: a kernel has 180,000 lines.
 func splitSymbol(line []byte) (uint64, []byte) {
 	address, rest, _ := bytes.Cut(line, []byte{' '})
-	if len(rest) < 3 || rest[1] != ' ' || !bytes.ContainsAny(rest[:1], "tTwW") {
+	kind, name, found := bytes.Cut(rest, []byte{' '})
+	if !found || len(kind) != 1 || !bytes.ContainsAny(kind, "tTwW") {
 		return 0, nil
 	}
-	at, err := strconv.ParseUint(string(address), 16, 64)
-	if err != nil {
-		return 0, nil
+	name, _, _ = bytes.Cut(name, []byte{'\t'})
+	return parseHex(address), name
+}
+
+// parseHex gives the number that lower-case hexadecimal digits stand for, 0 for others.
+func parseHex(text []byte) uint64 {
+	const longest = 16
+	if len(text) > longest {
+		return 0
 	}
-	name, _, _ := bytes.Cut(rest[2:], []byte{'\t'})
-	return at, name
+	var n uint64
+	for _, c := range text {
+		switch {
+		case c >= '0' && c <= '9':
+			n = n<<4 | uint64(c-'0')
+		case c >= 'a' && c <= 'f':
+			n = n<<4 | uint64(c-'a'+10)
+		default:
+			return 0
+		}
+	}
+	return n
 }
