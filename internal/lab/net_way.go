@@ -89,7 +89,7 @@ func (w way) narrow(n *network, mtu int) { n.mtu(w.far, mtu) } //nolint:unparam 
 // even has the server's end of the narrow link as small as the router's, as it is where
 // all is in order, and the server tell its clients all the same that it takes 1500: so
 // that they still have to learn.
-func (w way) even(n *network, mtu int) {
+func (w way) even(n *network, mtu int) { //nolint:unparam // reads as what it is where it is called
 	n.mtu(w.serverPort, mtu)
 	w.claim(n)
 }
