@@ -56,8 +56,8 @@ func tunnelled(route string) func(*network) stage {
 	return func(n *network) stage {
 		w := buildWay(n, false)
 		near := port{w.client, "vxlan0", []string{tunnelNear + "/24"}}
-		n.vxlan(near, wideMTU-vxlanOverhead, wayServer)
-		n.vxlan(port{w.server, "vxlan0", []string{tunnelFar + "/24"}}, wideMTU-vxlanOverhead, wayClient)
+		n.vxlan(near, wideMTU-vxlanOverhead, netip.MustParseAddr(wayServer))
+		n.vxlan(port{w.server, "vxlan0", []string{tunnelFar + "/24"}}, wideMTU-vxlanOverhead, netip.MustParseAddr(wayClient))
 		to := netip.MustParseAddrPort(behindServer)
 		n.address(w.server, "lo", to.Addr().String()+"/32")
 		n.route(w.router, behindTunnel, wayServer, 0)
