@@ -22,13 +22,10 @@ const uplinksBudget = 8 * time.Second
 // is given; and those with whom all is well, or wrong elsewhere.
 func uplinks() []Scenario {
 	fault := Scenario{Trap: finding.AsymmetricRouting, Cause: uplinkCause, Views: []string{"client"}, budget: uplinksBudget}
-	hops, six, gone, equal := fault, fault, fault, fault
+	hops, gone, equal := fault, fault, fault
 	hops.Name = "uplinks-hops"
 	hops.Summary = "a default route with two hops: what takes the one is lost behind its gateway"
-	hops.build = lossyHop(false)
-	six.Name = "uplinks-hops-ipv6"
-	six.Summary = "the same over IPv6"
-	six.build = lossyHop(true)
+	hops.build = lossyHop
 	gone.Name = "uplinks-gone"
 	gone.Summary = "a default route with two hops, whose one gateway is not there"
 	gone.build = goneHop
@@ -46,7 +43,7 @@ func uplinks() []Scenario {
 	ruled.build = bothWork(fork.ruled)
 	dead.Name, dead.Summary = "uplinks-dead-peers", "two default routes of one metric that both work, and servers that are dead"
 	dead.build = deadPeers
-	return []Scenario{hops, six, gone, equal, share, ranked, ruled, dead}
+	return []Scenario{hops, gone, equal, share, ranked, ruled, dead}
 }
 
 // dials has a client ask each of some servers, several times a second.
@@ -92,13 +89,11 @@ func (f fork) fails(n *network) stage {
 	}
 }
 
-func lossyHop(six bool) func(*network) stage {
-	return func(n *network) stage {
-		f := buildFork(n, six)
-		f.shared(n)
-		f.lossy(n, f.r1)
-		return f.fails(n)
-	}
+func lossyHop(n *network) stage {
+	f := buildFork(n, false)
+	f.shared(n)
+	f.lossy(n, f.r1)
+	return f.fails(n)
 }
 
 func goneHop(n *network) stage {
