@@ -155,8 +155,8 @@ func (w *way) describe(facts *flow.Facts, f *finding.Finding) {
 		fmt.Sprintf("%s opens connections to %s, and transfers hang as soon as a packet has more than %d bytes", w.key.source, w.key.destination, f.MTU.Path),
 	}
 	if w.drops > 0 {
-		f.Evidence = append(f.Evidence, fmt.Sprintf("%d packets were too big for %s (MTU %d) since %s: the first %s -> %s, %d bytes",
-			w.drops, w.first.OutIface, w.first.OutMTU, clock(w.firstAt), p.Source, p.Destination, p.Length))
+		f.Evidence = append(f.Evidence, fmt.Sprintf("packets were too big for %s (MTU %d) since %s, %d so far: the first %s -> %s, %d bytes",
+			w.first.OutIface, w.first.OutMTU, clock(w.firstAt), w.drops, p.Source, p.Destination, p.Length))
 	}
 	if w.told.Cause == DroppedOutbound {
 		w.describeKilled(clock, f)
