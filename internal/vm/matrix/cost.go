@@ -42,7 +42,7 @@ func ReadHardware(release, out string) Result {
 
 // CostTable writes the table of bpf/README.md: each rung, the kernels on which the
 // agent stands on it, and what a run costs: on hardware, and on the emulated kernel
-// that has every rung.
+// with the most rungs measured.
 func CostTable(results []Result, hardware Result) string {
 	every := mostMeasured(results)
 	var b strings.Builder
