@@ -6,7 +6,7 @@
 //	kernels list                       the kernels there are
 //	kernels fetch [KERNELS]            put them into the cache
 //	kernels exec [-kernel NAME] BIN …  run one static program there; as `go test -exec`
-//	kernels run [-kernels LIST] …      the whole matrix
+//	kernels run [-kernels LIST] …      the whole matrix, or a part
 //	kernels cost                       measure here what each rung costs
 //	kernels table                      write docs/kernels.md and the costs in bpf/README.md
 //
