@@ -49,9 +49,22 @@ static __always_inline int tb_arrived(struct sk_buff *skb, struct net_device *de
 	return tb_read_error(&cursor, dev, &error) ? tb_told(&error, dev) : 0;
 }
 
+/* The shortest error that quotes enough to be told by: IPv4's header and 8 bytes. The
+ * longest is 576 bytes (RFC 1812, 4.3.2.3) or 1,280 (RFC 4443, 2.4); a whole frame is
+ * left to routers that do otherwise. */
+#define TB_ERROR_MIN 56
+#define TB_ERROR_MAX 1508
+
+/* Neither an acknowledgement nor what segmentation offload made of many segments: for
+ * a fast stream that spares the look at the packet itself. */
+static __always_inline bool tb_may_be_error(__u32 length)
+{
+	return length >= TB_ERROR_MIN && length <= TB_ERROR_MAX;
+}
+
 /*
  * netif_receive_skb fires for every packet that comes in, before bridges, netfilter
- * and IP. It costs the look at two fields for what is no ICMP, and stands in for
+ * and IP. It costs the look at three fields for what is no ICMP, and stands in for
  * icmp_rcv where functions cannot be hooked: so it also sees errors that a firewall
  * drops later, and those that are only passing through. Tagged frames, whose tag
  * the device did not take off, are looked at whole.
@@ -60,9 +73,13 @@ SEC("tp_btf/netif_receive_skb")
 int tb_icmp_arrived(__u64 *ctx)
 {
 	struct sk_buff *skb = (void *)ctx[0];
-	__u16 type = bpf_ntohs(skb->protocol);
-	__u8 protocol = tb_protocol_at(skb->data, type);
+	__u16 type;
+	__u8 protocol;
 
+	if (!tb_may_be_error(skb->len))
+		return 0;
+	type = bpf_ntohs(skb->protocol);
+	protocol = tb_protocol_at(skb->data, type);
 	if (protocol != IPPROTO_ICMP && protocol != IPPROTO_ICMPV6 && type != ETH_P_8021Q)
 		return 0;
 	return tb_arrived(skb, BPF_CORE_READ(skb, dev));
