@@ -36,6 +36,8 @@ func TestRealResolversAndGlibcEndToEnd(t *testing.T) {
 	}{
 		{"stale", "a cached record changes, and a program keeps the old address", causeStale, reality.stale},
 		{"removed", "a name moves, and another that had the same address was removed", causeStale, reality.removed},
+		{"behind", "one of two resolvers still has the old address", causeDisagree, reality.behind},
+		{"long-ttl", "an answer that holds for a day", causeLongTTL, reality.dayLong},
 		{"negative", "a cache keeps denying a name that was made", causeNegative, reality.negative},
 		{"ndots", "a cluster's search list", causeNdots, reality.ndots},
 		{"silent", "the first of two resolvers is frozen", causeSilent, reality.silent},
@@ -160,6 +162,50 @@ func (r reality) removed(n *network) stage {
 			})),
 			after(movedAfter, func() { z.set(service, movedTTL, streetNew); z.remove(gone); away() })),
 		proof: app.proof, judge: app.judge, obey: app.resolveAnew, heals: true,
+	}
+}
+
+// behind has a record change that the cache keeps, while another resolver gives the new one.
+func (r reality) behind(n *network) stage {
+	s, cache := r.street(n)
+	z := newZone()
+	z.set(service, 60, streetOld)
+	var news atomic.Uint64
+	return stage{
+		traffic: together(n.serveDNS(s.world, z.reply, streetZone, streetSecond),
+			after(changedAfter, func() { z.set(service, 60, streetNew) }),
+			runGetent(s.client, r.conf("nameserver "+streetFirst), service, 5, ignore),
+			runGetent(s.client, r.conf("nameserver "+streetSecond), service, 4, func(m *meter, text string) {
+				if strings.Contains(text, streetNew) && news.Add(1) == 2 { // the other was heard meanwhile
+					m.strike()
+				}
+			})),
+		proof: func(reading) error { return atLeast("answers with the new address", news.Load(), 2) },
+		obey:  func() { cache.empty(r.t) },
+		judge: judgeResolvers(finding.Suspected, streetFirst, streetSecond),
+	}
+}
+
+// ignore is for a program whose answers do not matter.
+func ignore(*meter, string) {}
+
+// dayLong has a zone whose answers hold for a day and more: unbound cuts them to a day.
+func (r reality) dayLong(n *network) stage {
+	const day = 24 * 3600
+	s, cache := r.street(n)
+	z := newZone()
+	z.set(service, day+60, streetNew)
+	return stage{
+		traffic: together(n.serveDNS(s.world, z.reply, streetZone),
+			runGetent(s.client, r.conf("nameserver "+streetFirst), service, 4, func(m *meter, _ string) { m.strike() })),
+		proof: func(rd reading) error { return atLeast("answers", rd.OK, 2) },
+		obey: func() {
+			z.set(service, 300, streetNew)
+			cache.empty(r.t)
+		},
+		judge: func(_ reading, s *Result) []string {
+			return expect(nil, "the severity", s.first.Event.Severity, finding.Low)
+		},
 	}
 }
 
