@@ -150,7 +150,7 @@ PACKAGES ?= bin/packages
 ARCHITECTURES ?= amd64 arm64
 # A version as Debian and rpm order it: v1.2.3 is 1.2.3, five commits later 1.2.3+5.gabc;
 # without a tag it is older than every release.
-export PACKAGE_VERSION ?= $(shell echo "$(VERSION)" | sed -E 's/^v([0-9]+[.][0-9]+[.][0-9]+)-([0-9]+)-/\1+\2./; s/^v//; t; s/^/0.0.0~/' | tr - .)
+export PACKAGE_VERSION := $(shell echo "$(VERSION)" | sed -E 's/^v([0-9]+[.][0-9]+[.][0-9]+)-([0-9]+)-/\1+\2./; s/^v//; t; s/^/0.0.0~/' | tr - .)
 
 .PHONY: packages
 packages: ## build the .deb and .rpm for amd64 and arm64 in bin/packages
