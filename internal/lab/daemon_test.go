@@ -127,8 +127,8 @@ my ($does, $pause, $port, @names) = @ARGV;
 my ($next, $at) = (0, undef);
 $SIG{HUP} = sub { $at = undef };
 while (1) {
-	my $name = $names[$next++ % @names];
 	if ($does eq 'look' or !$at) {
+		my $name = $names[$next++ % @names];
 		print "asking $name\n";
 		my ($error, @found) = getaddrinfo($name, $port, {socktype => SOCK_STREAM});
 		$at = $error ? undef : $found[0];
