@@ -32,7 +32,7 @@ export TRAPBPF_MUST_PRIVILEGED ?= $(CAN_ALL)
 TALLY := $(GO) run ./internal/tally $(if $(filter 1,$(TRAPBPF_MUST_PRIVILEGED)),-noskip)
 # Privileged tests of different packages wait for each other; the limit covers the
 # waiting, too.
-TEST := $(GO) test -count=1 -timeout=20m
+TEST := $(GO) test -count=1 -timeout=40m
 FUZZTIME ?= 20s
 OUT ?= bin/trapbpf
 

@@ -15,13 +15,15 @@ import (
 	"time"
 
 	"github.com/trapbpf/trapbpf/internal/kerneltest"
+	"github.com/trapbpf/trapbpf/pkg/finding"
 )
 
 // runLimit bounds one scenario, whatever it does.
 const runLimit = 3 * time.Minute
 
-// TestScenariosEndToEnd has the real agent watch every scenario. Faults run one
-// after the other, since their times are judged; twins run side by side.
+// TestScenariosEndToEnd has the real agent watch every scenario. Faults whose programs
+// take a whole processor run one after the other, since times are judged; the others wait
+// for timers most of the time, and run side by side.
 func TestScenariosEndToEnd(t *testing.T) {
 	kerneltest.Exclusive(t)
 	binary := buildAgent(t)
@@ -34,18 +36,25 @@ func TestScenariosEndToEnd(t *testing.T) {
 		results = append(results, result)
 	}
 	for _, s := range All() {
-		if !s.Twin() {
+		if busy(s) {
 			t.Run(s.Name, func(t *testing.T) { play(t, s) })
 		}
 	}
-	t.Run("twins", func(t *testing.T) {
-		for _, s := range All() {
-			if s.Twin() {
-				t.Run(s.Name, func(t *testing.T) { t.Parallel(); play(t, s) })
+	for _, twins := range []bool{false, true} {
+		t.Run(map[bool]string{false: "faults", true: "twins"}[twins], func(t *testing.T) {
+			for _, s := range All() {
+				if !busy(s) && s.Twin() == twins {
+					t.Run(s.Name, func(t *testing.T) { t.Parallel(); play(t, s) })
+				}
 			}
-		}
-	})
+		})
+	}
 	t.Logf("\n%s", Table(results))
+}
+
+// busy tells that a fault is made by dialling or sending as fast as it goes.
+func busy(s Scenario) bool {
+	return !s.Twin() && (s.Trap == finding.TimeWaitExhaustion || strings.HasSuffix(s.Name, "-flood"))
 }
 
 func playScenario(t *testing.T, binary string, s Scenario) Result {

@@ -122,13 +122,15 @@ func (r *run) mend(ctx context.Context, doc *finding.Document) error {
 }
 
 // run does what a fix says: by `fix --apply` where that is a setting, by the scenario's
-// own program where it is advice.
+// own program where it is advice, without either where it is to be pasted.
 func (r *run) run(ctx context.Context, id, fix string) error {
 	step, err := finding.ParseStep(fix)
 	if err != nil {
 		return err
 	}
 	switch {
+	case r.Scenario.pasted:
+		return remedy.Apply(ctx, step)
 	case remedy.Native(step):
 		return r.applyFix(ctx, id)
 	case r.stage.obey == nil:

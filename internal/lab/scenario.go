@@ -43,6 +43,11 @@ type Scenario struct {
 	ahead bool
 	// ends is true where the fault ends by itself: no fix is run.
 	ends bool
+	// pasted is true where `fix --apply` refuses, since no step would bring back what was
+	// there: the fix is done as the finding prints it.
+	pasted bool
+	// oneWay is true where the undo brings the setting back but not the fault.
+	oneWay bool
 	// static is true where the fault shows in settings, before any traffic.
 	static bool
 	// cut asks to stop the agent as soon as it has found the fault, under load.
@@ -118,10 +123,10 @@ func Find(name string) (Scenario, error) {
 func (s Scenario) Twin() bool { return s.Cause == "" }
 
 // provesUndo tells whether the fix is taken back at the end, so that the fault is found
-// again: in the first scenario of each cause.
+// again: in the first scenario of each cause whose fix can be.
 func (s Scenario) provesUndo() bool {
 	for _, first := range All() {
-		if first.Cause == s.Cause && !first.ends && !first.cut {
+		if first.Cause == s.Cause && !first.ends && !first.cut && !first.pasted && !first.oneWay {
 			return first.Name == s.Name
 		}
 	}
