@@ -96,12 +96,12 @@ func oneBehind(n *network) stage {
 			one.run(s.client, "lab-one", 5), two.run(s.client, "lab-two", 4)),
 		proof: func(reading) error { return atLeast("answers with the new address", news.Load(), 2) },
 		obey:  first.flush,
-		judge: judgeResolvers(finding.Suspected, streetFirst, streetSecond),
+		judge: judgeResolvers(finding.Suspected),
 	}
 }
 
-// judgeResolvers holds a finding against which resolver is to blame.
-func judgeResolvers(status finding.Status, resolver, other string) func(reading, *Result) []string {
+// judgeResolvers holds a finding against which resolver is to blame: the first of the two.
+func judgeResolvers(status finding.Status) func(reading, *Result) []string {
 	return func(_ reading, s *Result) []string {
 		told := s.first.Trapbpf.DNS
 		if told == nil {
@@ -109,8 +109,8 @@ func judgeResolvers(status finding.Status, resolver, other string) func(reading,
 		}
 		wrong := expect(nil, "the status", s.first.Trapbpf.Status, status)
 		wrong = expect(wrong, "the name", s.first.DNS.Question.Name, service)
-		wrong = expect(wrong, "the resolver", told.Resolver, resolver)
-		return expect(wrong, "the other resolver", told.OtherResolver, other)
+		wrong = expect(wrong, "the resolver", told.Resolver, streetFirst)
+		return expect(wrong, "the other resolver", told.OtherResolver, streetSecond)
 	}
 }
 
@@ -162,7 +162,7 @@ func deniedTooLong(n *network) stage {
 			one.run(s.client, "lab-one", 5), unmeasured(two.run(s.client, "lab-two", 4))),
 		proof: func(reading) error { return atLeast("denials of a name that exists", denied.Load(), 1) },
 		obey:  first.flush,
-		judge: judgeResolvers(finding.Confirmed, streetFirst, streetSecond),
+		judge: judgeResolvers(finding.Confirmed),
 		heals: true,
 	}
 }

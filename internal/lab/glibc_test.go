@@ -182,7 +182,7 @@ func (r reality) behind(n *network) stage {
 			})),
 		proof: func(reading) error { return atLeast("answers with the new address", news.Load(), 2) },
 		obey:  func() { cache.empty(r.t) },
-		judge: judgeResolvers(finding.Suspected, streetFirst, streetSecond),
+		judge: judgeResolvers(finding.Suspected),
 	}
 }
 
@@ -232,7 +232,7 @@ func (r reality) negative(n *network) stage {
 			}))),
 		proof: func(reading) error { return atLeast("denials of a name that exists", denials.Load(), 1) },
 		obey:  func() { cache.empty(r.t) },
-		judge: judgeResolvers(finding.Confirmed, streetFirst, streetSecond),
+		judge: judgeResolvers(finding.Confirmed),
 		heals: true,
 	}
 }
