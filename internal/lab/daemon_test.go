@@ -124,9 +124,10 @@ const perlApp = `
 use Socket qw(getaddrinfo getnameinfo NI_NUMERICHOST NI_NUMERICSERV SOCK_STREAM);
 $| = 1;
 my ($does, $pause, $port, @names) = @ARGV;
-my ($next, $at) = (0, undef);
-$SIG{HUP} = sub { $at = undef };
+my ($next, $at, $anew) = (0, undef, 0);
+$SIG{HUP} = sub { $anew = 1 };
 while (1) {
+	($at, $anew) = (undef, 0) if $anew;
 	if ($does eq 'look' or !$at) {
 		my $name = $names[$next++ % @names];
 		print "asking $name\n";
