@@ -79,6 +79,7 @@ func asNobody(t *testing.T, binary, name string, caps privilege.Set) Result {
 	if err != nil {
 		t.Fatal(err)
 	}
+	scenario.pasted = true // whose findings /run/trapbpf does not keep: it is root's
 	return playScenario(t, given(t, binary, caps), scenario)
 }
 
@@ -241,6 +242,7 @@ func played(t *testing.T, binary, name string, caps privilege.Set, file string) 
 	if err != nil {
 		t.Fatal(err)
 	}
+	scenario.pasted = true
 	agent := given(t, binary, caps)
 	if file != "" {
 		agent += " record " + file

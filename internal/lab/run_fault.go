@@ -129,7 +129,7 @@ func (r *run) run(ctx context.Context, id, fix string) error {
 		return err
 	}
 	switch {
-	case r.Scenario.pasted:
+	case remedy.Native(step) && r.Scenario.pasted:
 		return remedy.Apply(ctx, step)
 	case remedy.Native(step):
 		return r.applyFix(ctx, id)

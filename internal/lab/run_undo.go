@@ -113,7 +113,7 @@ func (r *run) proveUndo(ctx context.Context, id string) error {
 
 // proves tells whether this run is one that proves more than the fix. An emulated machine
 // has enough to do.
-func (r *run) proves() bool { return r.Scenario.provesUndo() && !r.Relaxed }
+func (r *run) proves() bool { return r.Scenario.provesUndo() && !r.Relaxed && !r.Scenario.pasted }
 
 // takeBack undoes, once the agent is gone, a fix that is still in force, so that no trace of
 // it is kept beyond the namespaces.

@@ -44,7 +44,7 @@ type Scenario struct {
 	// ends is true where the fault ends by itself: no fix is run.
 	ends bool
 	// pasted is true where `fix --apply` refuses, since no step would bring back what was
-	// there: the fix is done as the finding prints it.
+	// there, or knows no finding: the fix is done as the finding prints it.
 	pasted bool
 	// oneWay is true where the undo brings the setting back but not the fault.
 	oneWay bool
