@@ -83,16 +83,30 @@ func sizeOf(p *event.Path) uint32 {
 	}
 }
 
-// path is mended where what this host sends now gets through.
-func (j *job) path() (Verdict, error) {
+// measured has judge say what a measurement of the path means. Of a path that nothing came
+// back on nothing can be said.
+func (j *job) measured(judge func(peer netip.Addr, result *mtu.Result, size uint32) (Verdict, error)) (Verdict, error) {
 	_, peer, _ := j.ends()
 	result, size, err := j.measure()
-	if verdict, known := j.unmeasured(peer, err); known {
-		return verdict, nil
-	}
-	if err != nil {
+	switch {
+	case err == nil:
+		return judge(peer, result, size)
+	case !errors.Is(err, mtu.ErrUnreachable) || errors.Is(err, kernel.ErrPrivilege):
 		return Unverified, err
 	}
+	j.says("%s does not answer probes of any size: %v", peer, err)
+	if step, ok := j.inForce(); ok {
+		j.says("in force, but not seen to help: %s", step.Shell())
+	}
+	return Unverified, nil
+}
+
+// path is mended where what this host sends now gets through.
+func (j *job) path() (Verdict, error) {
+	return j.measured(j.judgePath)
+}
+
+func (j *job) judgePath(peer netip.Addr, result *mtu.Result, size uint32) (Verdict, error) {
 	switch {
 	case result.Lost == 0:
 		j.says("packets of %d bytes arrive at %s, and nothing larger was tried (%s, %d packets)", result.Passed, peer, result.Method, result.Packets)
@@ -111,14 +125,10 @@ func (j *job) path() (Verdict, error) {
 // bogus is mended where nothing is too large any more, or the errors tell what fits. That
 // the kernel falls back to tiny packets for one that tells nothing is no cure.
 func (j *job) bogus() (Verdict, error) {
-	_, peer, _ := j.ends()
-	result, size, err := j.measure()
-	if verdict, known := j.unmeasured(peer, err); known {
-		return verdict, nil
-	}
-	if err != nil {
-		return Unverified, err
-	}
+	return j.measured(j.judgeBogus)
+}
+
+func (j *job) judgeBogus(peer netip.Addr, result *mtu.Result, size uint32) (Verdict, error) {
 	least := 68 // RFC 791
 	if peer.Is6() {
 		least = 1280 // RFC 8200, section 5
@@ -138,29 +148,13 @@ func (j *job) bogus() (Verdict, error) {
 	return There, nil
 }
 
-// unmeasured tells of a path that nothing came back on.
-func (j *job) unmeasured(peer netip.Addr, err error) (Verdict, bool) {
-	if !errors.Is(err, mtu.ErrUnreachable) || errors.Is(err, kernel.ErrPrivilege) {
-		return "", false
-	}
-	j.says("%s does not answer probes of any size: %v", peer, err)
-	if step, ok := j.inForce(); ok {
-		j.says("in force, but not seen to help: %s", step.Shell())
-	}
-	return Unverified, true
-}
-
 // pathBack is mended where answers as large as this host invites come back. It invites
 // them by the MSS of its handshakes, which follows the size that it sends itself.
 func (j *job) pathBack() (Verdict, error) {
-	_, peer, _ := j.ends()
-	result, size, err := j.measure()
-	if verdict, known := j.unmeasured(peer, err); known {
-		return verdict, nil
-	}
-	if err != nil {
-		return Unverified, err
-	}
+	return j.measured(j.judgeBack)
+}
+
+func (j *job) judgeBack(peer netip.Addr, result *mtu.Result, size uint32) (Verdict, error) {
 	back := result.Passed
 	switch {
 	case result.Method != mtu.Echo && result.Returned == 0:
