@@ -200,15 +200,7 @@ func (j *junction) judge(desk trap.Desk) {
 
 // tickJunctions wants the looks that are due, and those at the routes of open findings.
 func (d *Detector) tickJunctions(now event.Time, desk trap.Desk) {
-	var due []event.Netns
-	for id, at := range d.spaces.Entries {
-		if len(due) == uplinksPerTick || at != 0 && now.Sub(at) < uplinksEvery {
-			break
-		}
-		due = append(due, id)
-	}
-	for _, id := range due {
-		d.spaces.Put(id, now)
+	for _, id := range trap.TakeTurns(d.spaces, uplinksPerTick, uplinksEvery, now) {
 		desk.Want(event.Want{Of: event.KindUplinks, Netns: id})
 	}
 	for j := range d.junctions.All {

@@ -188,15 +188,7 @@ func (d *Detector) Tick(now event.Time, desk trap.Desk) {
 
 // sweep wants the sweeps for holes that are due, those least lately swept first.
 func (d *Detector) sweep(now event.Time, desk trap.Desk) {
-	var due []event.Netns
-	for id, at := range d.spaces.Entries {
-		if len(due) == holesPerTick || at != 0 && now.Sub(at) < holesEvery {
-			break
-		}
-		due = append(due, id)
-	}
-	for _, id := range due {
-		d.spaces.Put(id, now)
+	for _, id := range trap.TakeTurns(d.spaces, holesPerTick, holesEvery, now) {
 		desk.Want(event.Want{Of: event.KindConnections, Netns: id})
 	}
 }
