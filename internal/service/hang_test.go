@@ -7,12 +7,19 @@ import (
 	"bufio"
 	"fmt"
 	"net"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/trapbpf/trapbpf/internal/config"
+	"github.com/trapbpf/trapbpf/internal/kerneltest"
+	"github.com/trapbpf/trapbpf/pkg/finding"
 )
 
 const (
@@ -142,4 +149,51 @@ func sizeOf(t *testing.T, dir string) (size int64) {
 		}
 	}
 	return size
+}
+
+// The state directory has no room left while the endpoint is away: updates go, what opens
+// or resolves waits in memory, and all of it arrives.
+func TestFullDiskLosesNoFinding(t *testing.T) {
+	kerneltest.RequireRoot(t)
+	b, dir := &basin{away: true}, t.TempDir()
+	server := httptest.NewServer(b)
+	defer server.Close()
+	state := filepath.Join(dir, "state")
+	if err := os.Mkdir(state, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("tmpfs", state, "tmpfs", 0, "size=1m"); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Unmount(state, unix.MNT_DETACH)
+	text := strings.NewReplacer("DIR", dir, "URL", server.URL).Replace(inAStorm)
+	if err := os.WriteFile(filepath.Join(dir, "main.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(config.Source{Path: filepath.Join(dir, "main.yaml")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _, err := engineless(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for n := range 300 { // 2 MB of records that must not be lost, on 1 MB
+		id := fmt.Sprint(n)
+		told = append(told, s.rain(id, finding.Opened, 1))
+		s.rain(id, finding.Updated, 2)
+		told = append(told, s.rain(id, finding.Closed, 3))
+	}
+	kerneltest.Within(t, patience, "a full disk", func() bool {
+		var disk unix.Statfs_t
+		return unix.Statfs(state, &disk) == nil && disk.Bavail < 2
+	})
+	b.mu.Lock()
+	b.away = false
+	b.mu.Unlock()
+	kerneltest.Within(t, patience, "every record at the endpoint", func() bool { return b.lacks(t, told) == 0 })
+	if err := s.flush(); err != nil {
+		t.Log(err) // the ledger may have had no room
+	}
 }

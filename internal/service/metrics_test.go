@@ -11,10 +11,13 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -100,6 +103,7 @@ func TestMetricsAndHealthOfALivingService(t *testing.T) {
 	b.netns.Do(t, loopbackUp)
 	t.Run("health", b.answersHealthChecks)
 	t.Run("scrape", b.tellsWhatDashboardAndAlertsName)
+	t.Run("prometheus", b.isScrapedByPrometheus)
 	t.Run("notices", b.tellsItsOwnState)
 }
 
@@ -148,6 +152,84 @@ func series(families map[string]*dto.MetricFamily, name, value string) float64 {
 		}
 	}
 	return -1
+}
+
+// freePort gives a port of the loopback that nobody listened on a moment ago.
+func freePort(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+// prometheus runs the real one against a target, and gives its address.
+func prometheus(t *testing.T, target string) string {
+	t.Helper()
+	dir, address := t.TempDir(), freePort(t)
+	config := fmt.Sprintf("global: {scrape_interval: 1s}\nrule_files: [RULES]\nscrape_configs:\n  - job_name: trapbpf\n    static_configs: [{targets: [%q]}]\n", target)
+	rules, err := filepath.Abs("../../deploy/prometheus/trapbpf.rules.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config = strings.Replace(config, "RULES", rules, 1)
+	path := filepath.Join(dir, "prometheus.yml")
+	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("prometheus", "--config.file="+path, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("start Debian's prometheus: %v", err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill() // it has nothing to save
+		_ = cmd.Wait()         // killed
+		if t.Failed() {
+			t.Logf("prometheus said:\n%s", said.String())
+		}
+	})
+	return address
+}
+
+func (b *bench) isScrapedByPrometheus(t *testing.T) {
+	address := prometheus(t, b.address())
+	query := "http://" + address + "/api/v1/query?query=" + url.QueryEscape(`trapbpf_trap_sight{job="trapbpf",trap="time-wait-exhaustion"} == 1`)
+	last := ""
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("it answered %s", last)
+		}
+	})
+	kerneltest.Within(t, patience, "Prometheus to have scraped", func() bool {
+		answer, err := http.Get(query) // on the loopback; the deadline is Within's
+		if err != nil {
+			return false // not up yet
+		}
+		defer answer.Body.Close()
+		body, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = string(body)
+		var told struct {
+			Data struct {
+				Result []struct {
+					Metric struct{ Trap string }
+					Value  [2]any
+				}
+			}
+		}
+		if err := json.Unmarshal(body, &told); err != nil || len(told.Data.Result) != 1 {
+			return false
+		}
+		result := told.Data.Result[0]
+		return result.Metric.Trap == "time-wait-exhaustion" && result.Value[1] == "1"
+	})
 }
 
 func (b *bench) answersHealthChecks(t *testing.T) {
