@@ -125,12 +125,23 @@ func (l *log) write(frame []byte, order uint64) error {
 		return err
 	}
 	if _, err := l.file.WriteAt(frame, s.size); err != nil {
-		return errors.Join(err, l.file.Truncate(s.size))
+		return errors.Join(err, l.takeBack(s))
 	}
 	s.size += int64(len(frame))
 	s.last = order
 	s.count++
 	return nil
+}
+
+// takeBack leaves nothing of a frame that was not written whole: of the first of a segment
+// not even that, else who makes room by dropping segments would never come to an end.
+func (l *log) takeBack(s *segment) error {
+	if s.count > 0 {
+		return l.file.Truncate(s.size)
+	}
+	l.closeFile()
+	l.segments = l.segments[:len(l.segments)-1]
+	return os.Remove(s.path)
 }
 
 // newest gives the segment to write to: a new one where the last is full, or was an

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -215,6 +216,36 @@ func TestFullDisk(t *testing.T) {
 	}
 	add(t, q, opened(5000))
 	q.close()
+}
+
+// An update that a full disk has no room for goes: there is none older that would make
+// some, and it must not wait for itself.
+func TestUpdateOnAFullDiskComesToAnEnd(t *testing.T) {
+	kerneltest.RequireRoot(t)
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	q := open(t, dir, 1<<20)
+	var err error
+	for n := 0; err == nil && n < 1000; n++ {
+		err = q.add(opened(n))
+	}
+	if !errors.Is(err, unix.ENOSPC) {
+		t.Fatal(err)
+	}
+	before := len(ids(t, q))
+	ended := make(chan error, 1)
+	go func() { ended <- q.add(update(2000)) }()
+	select {
+	case err = <-ended:
+	case <-time.After(patience):
+		t.Fatal("it never ends")
+	}
+	if got := ids(t, q); !errors.Is(err, unix.ENOSPC) || len(got) != before || len(q.updates.segments) != 0 {
+		t.Errorf("%v; %d wait of %d, in %d segments of updates", err, len(got), before, len(q.updates.segments))
+	}
 }
 
 func TestFolderIsForOneProcess(t *testing.T) {
