@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -183,7 +184,15 @@ func prometheus(t *testing.T, target string) string {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
+	started := make(chan error)
+	go func() {
+		// To the kernel the parent is the thread, and the agent of this test ends threads:
+		// this one lasts as long as the test.
+		runtime.LockOSThread()
+		started <- cmd.Start()
+		<-t.Context().Done()
+	}()
+	if err := <-started; err != nil {
 		t.Fatalf("start Debian's prometheus: %v", err)
 	}
 	t.Cleanup(func() {
