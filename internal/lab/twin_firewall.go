@@ -211,11 +211,11 @@ func outOfWindow(n *network) stage {
 		return nil
 	})
 	bad := func(i int) []segment {
-		if i < 5 { // else the firewall may take them for the middle of a stream that it did not see begin
-			return nil
-		}
 		at := netip.AddrPortFrom(netip.MustParseAddr(diamondEdge1), port)
-		return []segment{{source: at, dest: diamondWeb(), flags: ack, sequence: uint32(i/50) << 28, acknowledged: 1}}
+		one := segment{source: at, dest: diamondWeb(), flags: ack, sequence: uint32(i/50) << 28, acknowledged: 1}
+		other := one
+		other.sequence += 1 << 31 // wherever the connection begins, one of the two is beyond its window
+		return []segment{one, other}
 	}
 	return stage{
 		traffic: together(n.serve(d.server, answer, diamondWeb().String()), talk, d.sendSegments(router, 5, bad)),
