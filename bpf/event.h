@@ -58,7 +58,7 @@ enum tb_op {
 
 /* Where an ICMP "too big" was met. event.TooBigWay has the same numbers. */
 enum tb_way {
-	TB_WAY_ARRIVED = 1,  /* came in by a device, whatever became of it then */
+	TB_WAY_ARRIVED = 1,  /* came in by a device: no rung tells this now, recordings do */
 	TB_WAY_ACCEPTED = 2, /* reached this host's ICMP: the firewall let it in */
 	TB_WAY_SENT = 3,     /* was sent by this host */
 	TB_WAY_ASKED = 4,    /* was to be sent; a rate limit may have stopped it */

@@ -35,54 +35,39 @@ int tb_icmp_received6_probe(struct pt_regs *ctx)
 	return tb_met((struct sk_buff *)PT_REGS_PARM1_CORE(ctx), TB_WAY_ACCEPTED);
 }
 
-/* A frame that just came in: its network header is where its data begins, and the
- * buffer's own note of that is yet to be written. */
-static __always_inline int tb_arrived(struct sk_buff *skb, struct net_device *dev)
-{
-	struct tb_error error = {.way = TB_WAY_ARRIVED};
-	struct tb_cursor cursor = {.at = BPF_CORE_READ(skb, data)};
-
-	cursor.left = BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, tail) - cursor.at;
-	cursor.ether_type = bpf_ntohs(BPF_CORE_READ(skb, protocol));
-	tb_skip_tags(&cursor);
-	error.packet.length = BPF_CORE_READ(skb, len);
-	return tb_read_error(&cursor, dev, &error) ? tb_told(&error, dev) : 0;
-}
-
-/* The shortest error that quotes enough to be told by: IPv4's header and 8 bytes. The
- * longest is 576 bytes (RFC 1812, 4.3.2.3) or 1,280 (RFC 4443, 2.4); a whole frame is
- * left to routers that do otherwise. */
-#define TB_ERROR_MIN 56
-#define TB_ERROR_MAX 1508
-
-/* Neither an acknowledgement nor what segmentation offload made of many segments: for
- * a fast stream that spares the look at the packet itself. */
-static __always_inline bool tb_may_be_error(__u32 length)
-{
-	return length >= TB_ERROR_MIN && length <= TB_ERROR_MAX;
-}
-
 /*
- * netif_receive_skb fires for every packet that comes in, before bridges, netfilter
- * and IP. It costs the look at three fields for what is no ICMP, and stands in for
- * icmp_rcv where functions cannot be hooked: so it also sees errors that a firewall
- * drops later, and those that are only passing through. Tagged frames, whose tag
- * the device did not take off, are looked at whole.
+ * Where functions cannot be hooked, an error is met where its packet buffer ends: ICMP
+ * is done with it then, and has taken off its header, so that the data lies behind
+ * where the transport header begins. A packet that a firewall drops has lost no header
+ * but IP's, and one that a device has sent has all of them again. A fast stream's
+ * segments and their acknowledgements do not come by either tracepoint; per-packet ones
+ * like netif_receive_skb cost it two percent of its speed.
  */
-SEC("tp_btf/netif_receive_skb")
-int tb_icmp_arrived(__u64 *ctx)
+static __always_inline int tb_freed(struct sk_buff *skb)
 {
-	struct sk_buff *skb = (void *)ctx[0];
-	__u16 type;
+	__u16 type = bpf_ntohs(skb->protocol);
 	__u8 protocol;
 
-	if (!tb_may_be_error(skb->len))
+	if (skb->data - skb->head < skb->transport_header + TB_ICMP_HEADER)
 		return 0;
-	type = bpf_ntohs(skb->protocol);
-	protocol = tb_protocol_at(skb->data, type);
-	if (protocol != IPPROTO_ICMP && protocol != IPPROTO_ICMPV6 && type != ETH_P_8021Q)
+	protocol = tb_protocol_at(skb->head + skb->network_header, type);
+	if (protocol != IPPROTO_ICMP && protocol != IPPROTO_ICMPV6)
 		return 0;
-	return tb_arrived(skb, BPF_CORE_READ(skb, dev));
+	return tb_met(skb, TB_WAY_ACCEPTED);
+}
+
+/* The ordinary end of a buffer whose last holder is done with it. */
+SEC("tp_btf/consume_skb")
+int tb_icmp_consumed(__u64 *ctx)
+{
+	return tb_freed((struct sk_buff *)ctx[0]);
+}
+
+/* IPv6 called this the end of an error that it heeded, too, up to 5.17. */
+SEC("tp_btf/kfree_skb")
+int tb_icmp_dropped(__u64 *ctx)
+{
+	return tb_freed((struct sk_buff *)ctx[0]);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

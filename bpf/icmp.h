@@ -21,6 +21,7 @@
 #define TB_UNREACHABLE 3 /* ICMP_DEST_UNREACH */
 #define TB_FRAG_NEEDED 4 /* ICMP_FRAG_NEEDED */
 #define TB_PKT_TOOBIG 2	 /* ICMPV6_PKT_TOOBIG */
+#define TB_ICMP_HEADER 8 /* bytes, of either family */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -98,7 +99,7 @@ static __always_inline bool tb_read_error(struct tb_cursor *cursor, struct net_d
 	if (!tb_watched(error->netns))
 		return false;
 	error->mtu = error->packet.icmp_mtu;
-	if (tb_skip(cursor, 8))
+	if (tb_skip(cursor, TB_ICMP_HEADER))
 		tb_read_packet(cursor, &error->inner);
 	return true;
 }

@@ -66,20 +66,66 @@ int tb_icmp_asked6_probe(struct pt_regs *ctx)
 }
 
 /*
- * net_dev_queue fires for every packet that is handed to a device; it stands in for
- * icmp6_send where functions cannot be hooked. Errors of our own belong to the
- * namespace's ICMP socket, those that are passed on to none.
+ * Where functions cannot be hooked, IPv6's is known by what the kernel does before and
+ * after: it looks for a route for an ICMPv6 error of this type (icmp6_send; that error
+ * has no rate limit, icmpv6_mask_allow), and then drops the packet that was too big
+ * (ip6_forward), on the same CPU. The first notes whom the error goes to, the second
+ * that the dropped packet was theirs.
  */
-SEC("tp_btf/net_dev_queue")
-int tb_icmp_queued6(__u64 *ctx)
-{
-	struct sk_buff *skb = (void *)ctx[0];
+struct tb_answering {
+	__u8 to[TB_ADDR];
+	__u64 at; /* 0: none since the last drop */
+};
 
-	if (skb->protocol != bpf_htons(ETH_P_IPV6) || !skb->sk)
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct tb_answering);
+	__uint(max_entries, 1);
+} icmp_answering SEC(".maps");
+
+/* Far more than the kernel needs from one to the other, and far less than until the
+ * next error to the same host. */
+#define TB_ANSWERING_FOR 200000 /* ns */
+
+SEC("tp_btf/fib6_table_lookup")
+int tb_icmp_routed6(__u64 *ctx)
+{
+	const struct flowi6 *flow = (void *)ctx[3];
+	struct tb_answering *answering;
+	__u32 zero = 0;
+
+	if (flow->__fl_common.flowic_proto != IPPROTO_ICMPV6 ||
+	    flow->uli.icmpt.type != TB_PKT_TOOBIG)
 		return 0;
-	if (tb_protocol_at(skb->head + skb->network_header, ETH_P_IPV6) != IPPROTO_ICMPV6)
+	answering = bpf_map_lookup_elem(&icmp_answering, &zero);
+	if (!answering)
 		return 0;
-	return tb_met(skb, TB_WAY_SENT);
+	BPF_CORE_READ_INTO(&answering->to, flow, daddr);
+	answering->at = bpf_ktime_get_boot_ns();
+	return 0;
+}
+
+SEC("tp_btf/kfree_skb")
+int tb_icmp_answered6(__u64 *ctx)
+{
+	struct sk_buff *quoted = (void *)ctx[0];
+	__u8 source[TB_ADDR], destination[TB_ADDR];
+	struct tb_answering *answering;
+	__u32 zero = 0;
+
+	if (quoted->protocol != bpf_htons(ETH_P_IPV6))
+		return 0;
+	answering = bpf_map_lookup_elem(&icmp_answering, &zero);
+	if (!answering || !answering->at)
+		return 0;
+	tb_read_ends(quoted, source, destination);
+	if (!tb_same_addr(answering->to, source))
+		return 0;
+	bool late = bpf_ktime_get_boot_ns() - answering->at > TB_ANSWERING_FOR;
+
+	answering->at = 0;
+	return late ? 0 : tb_made(quoted, tb_route_mtu(tb_route(quoted)), TB_WAY_SENT);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -288,6 +288,7 @@ struct sk_buff {
 	unsigned int len;
 	__u8 pkt_type : 3;
 	__be16 protocol;
+	__u16 transport_header;
 	__u16 network_header;
 	__u16 mac_header;
 	unsigned int tail;
@@ -309,6 +310,13 @@ struct skb_shared_info {
 
 struct flowi_common {
 	__u32 flowic_mark;
+	__u8 flowic_proto;
+};
+
+union flowi_uli {
+	struct {
+		__u8 type;
+	} icmpt;
 };
 
 struct flowi4 {
@@ -321,6 +329,7 @@ struct flowi6 {
 	struct flowi_common __fl_common;
 	struct in6_addr daddr;
 	struct in6_addr saddr;
+	union flowi_uli uli;
 };
 
 struct fib_nh_common {

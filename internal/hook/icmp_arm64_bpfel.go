@@ -21,7 +21,8 @@ const (
 	icmpMapLosses                = "losses"
 	icmpMapNetnsWatch            = "netns_watch"
 	icmpMapSeen                  = "seen"
-	icmpProgTbIcmpArrived        = "tb_icmp_arrived"
+	icmpProgTbIcmpConsumed       = "tb_icmp_consumed"
+	icmpProgTbIcmpDropped        = "tb_icmp_dropped"
 	icmpProgTbIcmpReceived       = "tb_icmp_received"
 	icmpProgTbIcmpReceived6      = "tb_icmp_received6"
 	icmpProgTbIcmpReceived6Probe = "tb_icmp_received6_probe"
@@ -72,7 +73,8 @@ type icmpSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type icmpProgramSpecs struct {
-	TbIcmpArrived        *ebpf.ProgramSpec `ebpf:"tb_icmp_arrived"`
+	TbIcmpConsumed       *ebpf.ProgramSpec `ebpf:"tb_icmp_consumed"`
+	TbIcmpDropped        *ebpf.ProgramSpec `ebpf:"tb_icmp_dropped"`
 	TbIcmpReceived       *ebpf.ProgramSpec `ebpf:"tb_icmp_received"`
 	TbIcmpReceived6      *ebpf.ProgramSpec `ebpf:"tb_icmp_received6"`
 	TbIcmpReceived6Probe *ebpf.ProgramSpec `ebpf:"tb_icmp_received6_probe"`
@@ -147,7 +149,8 @@ type icmpVariables struct {
 //
 // It can be passed to loadIcmpObjects or ebpf.CollectionSpec.LoadAndAssign.
 type icmpPrograms struct {
-	TbIcmpArrived        *ebpf.Program `ebpf:"tb_icmp_arrived"`
+	TbIcmpConsumed       *ebpf.Program `ebpf:"tb_icmp_consumed"`
+	TbIcmpDropped        *ebpf.Program `ebpf:"tb_icmp_dropped"`
 	TbIcmpReceived       *ebpf.Program `ebpf:"tb_icmp_received"`
 	TbIcmpReceived6      *ebpf.Program `ebpf:"tb_icmp_received6"`
 	TbIcmpReceived6Probe *ebpf.Program `ebpf:"tb_icmp_received6_probe"`
@@ -156,7 +159,8 @@ type icmpPrograms struct {
 
 func (p *icmpPrograms) Close() error {
 	return _IcmpClose(
-		p.TbIcmpArrived,
+		p.TbIcmpConsumed,
+		p.TbIcmpDropped,
 		p.TbIcmpReceived,
 		p.TbIcmpReceived6,
 		p.TbIcmpReceived6Probe,

@@ -17,13 +17,15 @@ import (
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	icmpsentMapEvents             = "events"
+	icmpsentMapIcmpAnswering      = "icmp_answering"
 	icmpsentMapIcmpRows           = "icmp_rows"
 	icmpsentMapLosses             = "losses"
 	icmpsentMapNetnsWatch         = "netns_watch"
 	icmpsentMapSeen               = "seen"
+	icmpsentProgTbIcmpAnswered6   = "tb_icmp_answered6"
 	icmpsentProgTbIcmpAsked6Probe = "tb_icmp_asked6_probe"
 	icmpsentProgTbIcmpAskedProbe  = "tb_icmp_asked_probe"
-	icmpsentProgTbIcmpQueued6     = "tb_icmp_queued6"
+	icmpsentProgTbIcmpRouted6     = "tb_icmp_routed6"
 	icmpsentProgTbIcmpSent        = "tb_icmp_sent"
 	icmpsentVarCfgNarrow          = "cfg_narrow"
 	icmpsentVarCfgSampleEvery     = "cfg_sample_every"
@@ -71,9 +73,10 @@ type icmpsentSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type icmpsentProgramSpecs struct {
+	TbIcmpAnswered6   *ebpf.ProgramSpec `ebpf:"tb_icmp_answered6"`
 	TbIcmpAsked6Probe *ebpf.ProgramSpec `ebpf:"tb_icmp_asked6_probe"`
 	TbIcmpAskedProbe  *ebpf.ProgramSpec `ebpf:"tb_icmp_asked_probe"`
-	TbIcmpQueued6     *ebpf.ProgramSpec `ebpf:"tb_icmp_queued6"`
+	TbIcmpRouted6     *ebpf.ProgramSpec `ebpf:"tb_icmp_routed6"`
 	TbIcmpSent        *ebpf.ProgramSpec `ebpf:"tb_icmp_sent"`
 }
 
@@ -81,11 +84,12 @@ type icmpsentProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type icmpsentMapSpecs struct {
-	Events     *ebpf.MapSpec `ebpf:"events"`
-	IcmpRows   *ebpf.MapSpec `ebpf:"icmp_rows"`
-	Losses     *ebpf.MapSpec `ebpf:"losses"`
-	NetnsWatch *ebpf.MapSpec `ebpf:"netns_watch"`
-	Seen       *ebpf.MapSpec `ebpf:"seen"`
+	Events        *ebpf.MapSpec `ebpf:"events"`
+	IcmpAnswering *ebpf.MapSpec `ebpf:"icmp_answering"`
+	IcmpRows      *ebpf.MapSpec `ebpf:"icmp_rows"`
+	Losses        *ebpf.MapSpec `ebpf:"losses"`
+	NetnsWatch    *ebpf.MapSpec `ebpf:"netns_watch"`
+	Seen          *ebpf.MapSpec `ebpf:"seen"`
 }
 
 // icmpsentVariableSpecs contains global variables before they are loaded into the kernel.
@@ -116,16 +120,18 @@ func (o *icmpsentObjects) Close() error {
 //
 // It can be passed to loadIcmpsentObjects or ebpf.CollectionSpec.LoadAndAssign.
 type icmpsentMaps struct {
-	Events     *ebpf.Map `ebpf:"events"`
-	IcmpRows   *ebpf.Map `ebpf:"icmp_rows"`
-	Losses     *ebpf.Map `ebpf:"losses"`
-	NetnsWatch *ebpf.Map `ebpf:"netns_watch"`
-	Seen       *ebpf.Map `ebpf:"seen"`
+	Events        *ebpf.Map `ebpf:"events"`
+	IcmpAnswering *ebpf.Map `ebpf:"icmp_answering"`
+	IcmpRows      *ebpf.Map `ebpf:"icmp_rows"`
+	Losses        *ebpf.Map `ebpf:"losses"`
+	NetnsWatch    *ebpf.Map `ebpf:"netns_watch"`
+	Seen          *ebpf.Map `ebpf:"seen"`
 }
 
 func (m *icmpsentMaps) Close() error {
 	return _IcmpsentClose(
 		m.Events,
+		m.IcmpAnswering,
 		m.IcmpRows,
 		m.Losses,
 		m.NetnsWatch,
@@ -145,17 +151,19 @@ type icmpsentVariables struct {
 //
 // It can be passed to loadIcmpsentObjects or ebpf.CollectionSpec.LoadAndAssign.
 type icmpsentPrograms struct {
+	TbIcmpAnswered6   *ebpf.Program `ebpf:"tb_icmp_answered6"`
 	TbIcmpAsked6Probe *ebpf.Program `ebpf:"tb_icmp_asked6_probe"`
 	TbIcmpAskedProbe  *ebpf.Program `ebpf:"tb_icmp_asked_probe"`
-	TbIcmpQueued6     *ebpf.Program `ebpf:"tb_icmp_queued6"`
+	TbIcmpRouted6     *ebpf.Program `ebpf:"tb_icmp_routed6"`
 	TbIcmpSent        *ebpf.Program `ebpf:"tb_icmp_sent"`
 }
 
 func (p *icmpsentPrograms) Close() error {
 	return _IcmpsentClose(
+		p.TbIcmpAnswered6,
 		p.TbIcmpAsked6Probe,
 		p.TbIcmpAskedProbe,
-		p.TbIcmpQueued6,
+		p.TbIcmpRouted6,
 		p.TbIcmpSent,
 	)
 }

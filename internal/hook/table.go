@@ -109,7 +109,7 @@ func sizes() []Row {
 			Rungs: []Rung{
 				{RungFentry, []string{icmpProgTbIcmpReceived, icmpProgTbIcmpReceived6}},
 				{RungKprobe, []string{icmpProgTbIcmpReceivedProbe, icmpProgTbIcmpReceived6Probe}},
-				{RungTracepointBTF, []string{icmpProgTbIcmpArrived}},
+				{RungTracepointBTF, []string{icmpProgTbIcmpConsumed, icmpProgTbIcmpDropped}},
 			},
 		},
 		{
@@ -123,7 +123,7 @@ func sizes() []Row {
 			Name: "icmp6_send", Sight: SightICMPSent, Object: loadIcmpsent, Since: "5.8",
 			Rungs: []Rung{
 				{RungKprobe, []string{icmpsentProgTbIcmpAsked6Probe}},
-				{RungTracepointBTF, []string{icmpsentProgTbIcmpQueued6}},
+				{RungTracepointBTF, []string{icmpsentProgTbIcmpRouted6, icmpsentProgTbIcmpAnswered6}},
 			},
 		},
 		{

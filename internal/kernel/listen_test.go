@@ -97,6 +97,13 @@ func (e *ear) lastError() *event.TooBig {
 	return &found
 }
 
+// countErrors gives how many were told since forgetErrors.
+func (e *ear) countErrors() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.errors)
+}
+
 // forgetErrors starts anew.
 func (e *ear) forgetErrors() {
 	e.mu.Lock()
