@@ -4,6 +4,7 @@
 /*
  * icmpsent: this host's own words that a packet was too big to be sent on.
  */
+#include "compat.h"
 #include "icmp.h"
 #include "route.h"
 
@@ -91,6 +92,7 @@ struct {
 SEC("tp_btf/fib6_table_lookup")
 int tb_icmp_routed6(__u64 *ctx)
 {
+	const struct fib6_result *result = (void *)ctx[1];
 	const struct flowi6 *flow = (void *)ctx[3];
 	struct tb_answering *answering;
 	__u32 zero = 0;
@@ -102,7 +104,8 @@ int tb_icmp_routed6(__u64 *ctx)
 	if (!answering)
 		return 0;
 	BPF_CORE_READ_INTO(&answering->to, flow, daddr);
-	answering->at = bpf_ktime_get_boot_ns();
+	/* Without a way there is no error. With policy rules the last table decides. */
+	answering->at = tb_fib6_error(result->fib6_type) ? 0 : bpf_ktime_get_boot_ns();
 	return 0;
 }
 

@@ -8,10 +8,10 @@ import "net/netip"
 // TooBigWay says where an ICMP "too big" was met.
 type TooBigWay uint8
 
-// The ways, from the sender's end to the receiver's. Which of the two first is seen
-// depends on the rung that the hook stands on.
+// The ways, from the sender's end to the receiver's.
 const (
-	// TooBigArrived came in by a device; a firewall may drop it yet.
+	// TooBigArrived came in by a device; a firewall may drop it yet. Only recordings of
+	// earlier builds have it.
 	TooBigArrived TooBigWay = iota + 1
 	// TooBigAccepted was handed to this host's ICMP.
 	TooBigAccepted
