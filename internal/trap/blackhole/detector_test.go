@@ -270,8 +270,28 @@ func TestVerdictWaitsForFactsAndThenGoesWithoutThem(t *testing.T) {
 		t.Fatal("a verdict before the facts were due")
 	}
 	desk.Feed(tick(3 * second))
+	if len(desk.Sightings) > 0 {
+		t.Fatal("a suspicion that may be a tunnel's for all that is known")
+	}
+	desk.Feed(tick(5 * second))
 	if _, ok := desk.Last(DropsLarge); !ok {
 		t.Error("no verdict although the facts are overdue")
+	}
+}
+
+func TestFactsThatComeLateStillNameTheTunnel(t *testing.T) {
+	desk := traptest.New(New())
+	desk.Feed(resend(2*second, 2, nil), tick(3*second), tick(4*second), path(4*second+1, func(p *event.Path) {
+		p.Link = event.Link{Index: 9, Name: "vx0", Type: "vxlan", MTU: 1500, Overhead: 50}
+		p.Under = event.Link{Index: 2, Name: "eth0", MTU: 1500}
+	}))
+	for _, seen := range desk.Sightings {
+		if seen.Key.Cause != OverlayMismatch {
+			t.Errorf("saw %+v", seen)
+		}
+	}
+	if len(desk.Sightings) == 0 {
+		t.Error("saw nothing once the facts were there")
 	}
 }
 

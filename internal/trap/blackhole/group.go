@@ -32,8 +32,12 @@ type group struct {
 }
 
 const (
-	// factsWait is how long a verdict waits for the host's answers.
+	// factsWait is how long a confirmed verdict waits for the host's answers.
 	factsWait = 600 * time.Millisecond
+	// factsLate is how long a suspicion waits for them: without them a tunnel that
+	// promises too much looks like a path that drops. A host ten times slower than
+	// usual, on which several paths hang at once, took 2.7 s to read them.
+	factsLate = 3 * time.Second
 	// factsEvery is how often they are asked again while there is trouble.
 	factsEvery = 2 * time.Second
 	// sweepSoon is how often a young trouble's peer is swept for signs of life,
@@ -58,10 +62,10 @@ func (g *group) ask(now event.Time, desk trap.Desk) {
 	}
 	if g.asked == 0 || now.Sub(g.asked) >= factsEvery {
 		g.asked = now
+		desk.Want(event.Want{Of: event.KindPath, Netns: g.key.Netns, To: g.key.Peer}) // first: verdicts wait for it
 		if desk.Facts().Namespace(g.key.Netns).Name.Path == "" {
 			desk.Want(event.Want{Of: event.KindNamespace, Netns: g.key.Netns})
 		}
-		desk.Want(event.Want{Of: event.KindPath, Netns: g.key.Netns, To: g.key.Peer})
 		trap.WantOwners(desk, desk.Facts().Paths.Path(g.key))
 	}
 	every := sweepSoon
@@ -116,11 +120,8 @@ func (g *group) judge(now event.Time, desk trap.Desk) {
 	if path == nil || g.unseen == 0 && !g.probe && (g.told == (trap.Key{}) || g.sure) {
 		return
 	}
-	if path.Facts == nil && now.Sub(g.asked) < factsWait {
-		return // a Want is under way
-	}
 	cause, status := g.verdict(path, facts)
-	if status == "" {
+	if status == "" || path.Facts == nil && now.Sub(g.began) < patience(status) {
 		return
 	}
 	if probing(path, now) {
@@ -154,6 +155,14 @@ func (g *group) judge(now event.Time, desk trap.Desk) {
 	if !desk.Open(seen.Key) {
 		g.told = trap.Key{} // a rival explains it better
 	}
+}
+
+// patience is how long a verdict waits for the host's answers.
+func patience(status finding.Status) time.Duration {
+	if status == finding.Suspected {
+		return factsLate
+	}
+	return factsWait
 }
 
 // since is when the first of what is stuck now got stuck.
