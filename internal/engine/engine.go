@@ -28,6 +28,9 @@ const (
 	RepeatEvery = 10 * time.Second
 	// maxOpen bounds the open findings: beyond it new ones are counted, not opened.
 	maxOpen = 1000
+	// maxTold bounds the findings that are told again at one tick of the clock, of which
+	// there are four a second.
+	maxTold = 100
 )
 
 // Out is where an engine's answers go. Both are called from Observe.

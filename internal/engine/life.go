@@ -91,15 +91,19 @@ func (e *Engine) repeat(l *life, s trap.Sighting) {
 	}
 }
 
-// age closes what has been quiet for long enough and tells again what lasts.
+// age closes what has been quiet for long enough and tells again what lasts: what began
+// at once not all at once, else a thousand findings would be a thousand records at one
+// moment at every sink, again and again.
 func (e *Engine) age(now event.Time) {
 	e.ageKept(now)
+	room := maxTold
 	for _, l := range slices.Clone(e.lives) {
 		quiet := max(e.quiet, l.last.Quiet)
 		switch {
 		case now.Sub(l.last.At) >= quiet:
 			e.close(l, now, fmt.Sprintf("not seen for %s", quiet))
-		case l.untold && now.Sub(l.told) >= RepeatEvery:
+		case l.untold && now.Sub(l.told) >= RepeatEvery && room > 0:
+			room--
 			e.tell(l, finding.Updated, "still seen", false)
 		}
 	}

@@ -43,20 +43,24 @@ func newNotices(host finding.Host) *notices {
 	return &notices{host: host, newest: map[subject]*finding.Record{}, told: map[subject]time.Time{}}
 }
 
-// add tells something: once now, or the newest of it when the minute is over.
-func (n *notices) add(action finding.Action, severity finding.Severity, message string, about finding.Notice) {
+// add tells something: once now, or the newest of it when the minute is over. It says
+// whether nothing of that subject was told for a minute.
+func (n *notices) add(action finding.Action, severity finding.Severity, message string, about finding.Notice) (fresh bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	of := subject{action, about.Sink, about.Hook, about.Kind, about.Stage, about.Trap}
 	if n.newest[of] == nil {
 		if len(n.waiting) >= maxSubjects {
-			return
+			return false
 		}
 		n.waiting = append(n.waiting, of)
+		_, lately := n.told[of]
+		fresh = !lately
 	}
 	r := &finding.Record{Action: action, Time: time.Now().UTC(), Host: n.host, Notice: &about}
 	r.Message, r.Severity = message, severity
 	n.newest[of] = r
+	return fresh
 }
 
 // flush gives those that are due to tell.

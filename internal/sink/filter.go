@@ -21,6 +21,9 @@ func NewFilter(min finding.Severity) *Filter {
 
 // Wants tells whether a record passes, and remembers that it did.
 func (f *Filter) Wants(r *finding.Record) bool {
+	if f.min <= finding.Low { // there is nothing lower, and nothing to remember
+		return true
+	}
 	id := r.Finding.ID
 	wanted := f.told[id] || r.Severity >= f.min
 	switch {

@@ -12,7 +12,7 @@ import (
 
 // Reserve is how many times its size a queue grows for records that must not be
 // lost, before even those are.
-const Reserve = 4
+const Reserve = 2
 
 // queue holds what waits for one sink. Adding never blocks: a full queue loses its
 // oldest update, since the next one tells all that it told. What opens, raises,
@@ -22,6 +22,8 @@ type queue struct {
 	records []*finding.Record
 	size    int
 	closed  bool
+	// taken tells that what was taken out last is still being written.
+	taken bool
 	// wake has room for one token: there is something to do.
 	wake chan struct{}
 }
@@ -75,7 +77,15 @@ func (q *queue) rouse() {
 	}
 }
 
-// take waits for the oldest record; ok is false once the queue is closed and empty.
+// idle tells whether everything that was put in has been taken out and written.
+func (q *queue) idle() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.records) == 0 && !q.taken
+}
+
+// take waits for the oldest record; ok is false once the queue is closed and empty. Who
+// comes for the next one has written the last.
 func (q *queue) take() (r *finding.Record, ok bool) {
 	for {
 		r, done := q.next()
@@ -89,7 +99,8 @@ func (q *queue) take() (r *finding.Record, ok bool) {
 func (q *queue) next() (r *finding.Record, done bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.records) == 0 {
+	q.taken = len(q.records) > 0
+	if !q.taken {
 		return nil, q.closed
 	}
 	r = q.records[0]
