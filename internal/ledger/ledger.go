@@ -32,12 +32,16 @@ const (
 	// slack is how many bytes may be written beyond what counts before the file is
 	// written anew.
 	slack = 1 << 20
-	// remembered is how many resolved findings are kept, for who looks them up, and
-	// how many records a crashed agent may not have handed out.
+	// remembered is how many resolved findings are kept, for who looks them up.
 	remembered = 64
 	// maxLine bounds a line that is read.
 	maxLine = 1 << 20
 )
+
+// MostUntold is how many records a crashed agent may not have handed out, at most: as many as
+// may wait in memory for a sink (sink.Reserve times sink.DefaultQueue), and the one that is
+// being written.
+const MostUntold = 2049
 
 // Head says who keeps the file.
 type Head struct {
@@ -64,6 +68,10 @@ func HeadOf(version string) Head {
 type line struct {
 	*Head
 	Record *kept `json:"record,omitempty"`
+	// Handed tells that every sink has the records of the lines before.
+	Handed bool `json:"handed,omitempty"`
+	// Untold is a record of which that is not known, where the file was written anew.
+	Untold *kept `json:"untold,omitempty"`
 	// Clean ends the file of an agent that handed out all that it told.
 	Clean bool `json:"clean,omitempty"`
 }
@@ -113,15 +121,31 @@ func Open(path string, head Head) (*Ledger, Left, error) {
 
 // Write keeps a record. It must be called before any sink gets it.
 func (l *Ledger) Write(r *finding.Record) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	text, err := encode(line{Record: keep(r)})
 	if err != nil {
 		return err
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.pages.add(r)
 	if l.size > slack+2*l.pages.bytes {
 		return l.rewrite()
+	}
+	return l.append(text)
+}
+
+// Handed tells that every sink has all records that were written: after a crash the next
+// run tells the later ones only.
+func (l *Ledger) Handed() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.pages.untold) == 0 {
+		return nil
+	}
+	l.pages.untold = nil
+	text, err := encode(line{Handed: true})
+	if err != nil {
+		return err
 	}
 	return l.append(text)
 }
@@ -155,25 +179,29 @@ func (l *Ledger) rewrite() error {
 	return nil
 }
 
-func (l *Ledger) writeAll(to *os.File) (int64, error) {
+// writeAll writes what counts: the head, the newest record of each finding, and what may
+// not be told yet.
+func (l *Ledger) writeAll(to *os.File) (size int64, err error) {
 	out := bufio.NewWriter(to)
-	lines := []line{{Head: &l.head}}
+	write := func(one line) {
+		if err != nil {
+			return
+		}
+		var text []byte
+		if text, err = encode(one); err == nil {
+			_, err = out.Write(text)
+			size += int64(len(text))
+		}
+	}
+	write(line{Head: &l.head})
 	for _, r := range l.pages.inOrder() {
-		lines = append(lines, line{Record: keep(r)})
+		write(line{Record: keep(r)})
 	}
-	var size int64
-	for _, one := range lines {
-		text, err := encode(one)
-		if err != nil {
-			return 0, err
-		}
-		n, err := out.Write(text)
-		size += int64(n)
-		if err != nil {
-			return 0, err
-		}
+	write(line{Handed: true})
+	for _, r := range l.pages.untold {
+		write(line{Untold: keep(r)})
 	}
-	return size, out.Flush()
+	return size, errors.Join(err, out.Flush())
 }
 
 // Close marks that every record was handed out, and lets go of the file.

@@ -104,6 +104,42 @@ func TestCrashedRunLeavesWhatItMayNotHaveTold(t *testing.T) {
 	kill(l)
 }
 
+// What the sinks have is not told again, what they may not have is, even where the file was
+// written anew in between.
+func TestCrashedRunLeavesNothingThatWasHandedOut(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "findings.jsonl")
+	l, _ := open(t, path, "boot")
+	write(t, l, record("a", finding.Opened))
+	if err := l.Handed(); err != nil {
+		t.Fatal(err)
+	}
+	write(t, l, record("b", finding.Opened), record("b", finding.Updated))
+	for l.size < slack {
+		write(t, l, record("b", finding.Updated))
+	}
+	write(t, l, record("b", finding.Updated), record("c", finding.Opened))
+	if l.size > slack {
+		t.Fatal("the file was not written anew")
+	}
+	write(t, l, record("c", finding.Closed))
+	for range 3 { // crashes of runs that told nothing
+		kill(l)
+		var left Left
+		l, left = open(t, path, "boot")
+		if ids(left.Untold) != "b opened, c opened, c resolved" || ids(left.Open) != "a opened, b updated" {
+			t.Errorf("untold %s; open %s", ids(left.Untold), ids(left.Open))
+		}
+	}
+	if err := errors.Join(l.Handed(), l.Close()); err != nil {
+		t.Fatal(err)
+	}
+	l, left := open(t, path, "boot")
+	if len(left.Untold) > 0 {
+		t.Errorf("untold %s, though it was handed out", ids(left.Untold))
+	}
+	kill(l)
+}
+
 func TestCutAtAnyByteKeepsWhatWasWholeBefore(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "findings.jsonl")
 	l, _ := open(t, path, "boot")

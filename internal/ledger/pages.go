@@ -15,7 +15,9 @@ type pages struct {
 	newest map[string]*finding.Record
 	order  []string // ids of open findings, oldest first
 	past   []string // ids of resolved findings, oldest first
-	recent []*finding.Record
+	// untold are the records that must not be lost and may not be with every sink yet,
+	// oldest first.
+	untold []*finding.Record
 	bytes  int64 // of the file when it was written anew
 }
 
@@ -29,7 +31,7 @@ func (p *pages) add(r *finding.Record) {
 	}
 	p.newest[id] = r
 	if r.Alert || r.Action != finding.Updated {
-		p.recent = last(append(p.recent, r), remembered)
+		p.untold = last(append(p.untold, r), MostUntold)
 	}
 	if r.Action != finding.Closed {
 		return

@@ -19,9 +19,9 @@ import (
 type Left struct {
 	// Open are the findings that were open, oldest first, as told last.
 	Open []*finding.Record
-	// Untold are the newest records that open, raise, confirm or resolve, where that
-	// run did not end in order: it may not have handed them out. Who has them knows
-	// them by their ids.
+	// Untold are the records that open, raise, confirm or resolve, and that run, which
+	// did not end in order, may not have handed out. Who has them knows them by their
+	// ids.
 	Untold []*finding.Record
 	// Rebooted is true where the host was started anew since.
 	Rebooted bool
@@ -32,9 +32,7 @@ type Left struct {
 func (left Left) of(found contents, now Head) Left {
 	left.Open = found.pages.open()
 	left.Rebooted = found.head.Boot != now.Boot
-	if !found.clean {
-		left.Untold = found.pages.recent
-	}
+	left.Untold = found.pages.untold
 	return left
 }
 
@@ -42,7 +40,6 @@ func (left Left) of(found contents, now Head) Left {
 type contents struct {
 	head  Head
 	pages pages
-	clean bool
 }
 
 // Findings are the findings in a ledger.
@@ -105,6 +102,9 @@ func (c *contents) take(text []byte, n int) error {
 		}
 		return errors.New("is no ledger of findings")
 	}
+	if one.Handed || one.Clean {
+		c.pages.untold = nil
+	}
 	switch {
 	case one.Head != nil && one.Format > format:
 		return errors.New("was written by a newer trapbpf: use that")
@@ -114,7 +114,8 @@ func (c *contents) take(text []byte, n int) error {
 		return errors.New("is no ledger of findings")
 	case one.Record != nil:
 		c.pages.add(one.Record.record())
+	case one.Untold != nil:
+		c.pages.untold = append(c.pages.untold, one.Untold.record())
 	}
-	c.clean = one.Clean
 	return nil
 }

@@ -15,7 +15,8 @@ import (
 	"github.com/trapbpf/trapbpf/pkg/finding"
 )
 
-// keeper writes findings to the ledger. An agent goes on without one that fails.
+// keeper writes findings to the ledger. An agent goes on without one that fails. The
+// service's telling guards it.
 type keeper struct {
 	ledger *ledger.Ledger
 	log    *zap.Logger
@@ -37,8 +38,12 @@ func (s *Service) openLedger() (ledger.Left, error) {
 }
 
 // write keeps a record, and tells the first time that it cannot.
-func (k *keeper) write(r *finding.Record) {
-	err := k.ledger.Write(r)
+func (k *keeper) write(r *finding.Record) { k.say(k.ledger.Write(r)) }
+
+// handed keeps that the sinks have all records that were written.
+func (k *keeper) handed() { k.say(k.ledger.Handed()) }
+
+func (k *keeper) say(err error) {
 	if err != nil && !k.failed {
 		k.log.Warn("finding not kept on disk: a restart would forget it", zap.Error(err))
 	}

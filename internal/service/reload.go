@@ -31,6 +31,7 @@ func (s *Service) attend(ctx context.Context) {
 		case <-clock.C:
 			s.manager.tick(s.tally.status())
 			s.notices.flush(time.Now(), s.fanout.Write)
+			s.settled()
 		}
 	}
 }

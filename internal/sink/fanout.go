@@ -13,9 +13,9 @@ import (
 	"github.com/trapbpf/trapbpf/pkg/finding"
 )
 
-// DefaultQueue is how many records wait for a sink where its Route does not say.
-// Findings are rare and updated every 10 s at most: this is minutes of many of them.
-const DefaultQueue = 256
+// DefaultQueue is how many records wait for a sink where its Route does not say: an
+// update of each finding that can be open, since what began at once is told at once.
+const DefaultQueue = 1024
 
 // Route is a sink with what it gets.
 type Route struct {
@@ -139,6 +139,18 @@ func (f *Fanout) Write(r *finding.Record) {
 	for _, l := range f.lanes {
 		l.offer(r)
 	}
+}
+
+// Idle tells whether every sink has written all that Write was given, or given it up.
+func (f *Fanout) Idle() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, l := range slices.Concat(f.leaving, f.lanes) {
+		if !l.ended() && !l.queue.idle() {
+			return false
+		}
+	}
+	return true
 }
 
 // Stand is how one sink fares.

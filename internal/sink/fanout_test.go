@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/trapbpf/trapbpf/internal/kerneltest"
 	"github.com/trapbpf/trapbpf/internal/sink"
 	"github.com/trapbpf/trapbpf/pkg/finding"
 )
@@ -202,10 +203,31 @@ func TestReserveHoldsWhatMustNotBeLostAndThenEnds(t *testing.T) {
 	for i := range uint64(2*sink.Reserve + 3) {
 		f.Write(record(i+1, finding.Closed))
 	}
-	if lost, want := said.lost("slow"), []uint64{9, 10, 11}; !slices.Equal(lost, want) {
+	const room = 2 * sink.Reserve
+	if lost, want := said.lost("slow"), []uint64{room + 1, room + 2, room + 3}; !slices.Equal(lost, want) {
 		t.Errorf("lost %v, want %v", lost, want)
 	}
 	close(slow.gate)
+	closeFanout(t, f)
+}
+
+func TestIdleIsWhoHasWrittenAll(t *testing.T) {
+	slow := newFake("slow").held()
+	f := sink.NewFanout((&reports{}).hear, sink.Route{Sink: slow}, sink.Route{Sink: newFake("quick")})
+	if !f.Idle() {
+		t.Error("nothing was written, and something waits")
+	}
+	f.Write(record(0, finding.Opened))
+	slow.waitBegun(t)
+	if f.Idle() {
+		t.Error("one sink is writing, and nothing waits")
+	}
+	f.Replace() // it goes on writing
+	if f.Idle() {
+		t.Error("a sink that leaves is writing, and nothing waits")
+	}
+	close(slow.gate)
+	kerneltest.Within(t, time.Minute, "the sinks to have written", f.Idle)
 	closeFanout(t, f)
 }
 
