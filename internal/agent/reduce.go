@@ -10,6 +10,7 @@ import (
 
 	"github.com/trapbpf/trapbpf/internal/host"
 	"github.com/trapbpf/trapbpf/internal/privilege"
+	"github.com/trapbpf/trapbpf/pkg/event"
 )
 
 // reduce says what the agent cannot do for want of a capability, and gives up those that
@@ -21,7 +22,11 @@ func (a *Agent) reduce() error {
 	}
 	need := a.need()
 	for _, row := range privilege.Missing(held, need) {
-		a.log.Warn(row.Name+" missing: "+row.Without, zap.String("for", row.For))
+		say := a.log.Info
+		if row.Grave(need) {
+			say = a.log.Warn
+		}
+		say(row.Name+" missing: "+row.Without, zap.String("for", row.For))
 	}
 	if a.config.Reduce == nil {
 		return nil
@@ -39,5 +44,6 @@ func (a *Agent) need() privilege.Need {
 		Elsewhere: len(a.watch) == 0 || slices.ContainsFunc(a.watch, func(at host.Target) bool { return at.Path != "" }),
 		Confirm:   a.config.Confirm,
 		Foreign:   a.config.Foreign,
+		Untold:    slices.ContainsFunc(a.kernel.Hooks(), func(h event.Hook) bool { return len(h.Untold) > 0 }),
 	}
 }

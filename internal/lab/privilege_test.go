@@ -135,7 +135,7 @@ func brief(t *testing.T, binary string, args ...string) (lines []said, stderr st
 func told(lines []said) []string {
 	var names []string
 	for _, l := range lines {
-		if name, _, ok := strings.Cut(l.Message, " missing: "); ok && l.Level == "warn" {
+		if name, _, ok := strings.Cut(l.Message, " missing: "); ok {
 			names = append(names, name)
 		}
 	}

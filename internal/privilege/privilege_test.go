@@ -57,6 +57,27 @@ func TestMissingIsOnlyWhatIsOfUse(t *testing.T) {
 	}
 }
 
+// The unit gives neither of two capabilities: that is told, and is no warning at each start.
+func TestOnlyWhatIsMissedIsGrave(t *testing.T) {
+	for _, test := range []struct {
+		need Need
+		want string
+	}{
+		{Need{Elsewhere: true, Foreign: true}, "CAP_BPF CAP_PERFMON CAP_NET_ADMIN CAP_SYS_ADMIN CAP_SYS_PTRACE CAP_DAC_READ_SEARCH"},
+		{Need{Untold: true}, "CAP_BPF CAP_PERFMON CAP_NET_ADMIN CAP_SYS_PTRACE CAP_DAC_READ_SEARCH CAP_SYSLOG"},
+	} {
+		var names []string
+		for _, row := range Missing(0, test.need) {
+			if row.Grave(test.need) {
+				names = append(names, row.Name)
+			}
+		}
+		if got := strings.Join(names, " "); got != test.want {
+			t.Errorf("%+v: grave are %q, want %q", test.need, got, test.want)
+		}
+	}
+}
+
 // SECURITY.md tells the table in the same words.
 func TestDocumentTellsTheTable(t *testing.T) {
 	text, err := os.ReadFile("../../SECURITY.md")

@@ -12,9 +12,13 @@ type Row struct {
 	// For is what needs it; Without what stops, in one line, where it is missing.
 	For, Without string
 	// wanted tells whether it is of use at all, kept whether it still is once every hook
-	// is attached.
-	wanted, kept func(Need) bool
+	// is attached, grave whether something is missed without it, and not only told less.
+	wanted, kept, grave func(Need) bool
 }
+
+// Grave tells whether something is missed without the capability. What is only told in less
+// detail, or would be told where it fails, is no reason for a warning at each start.
+func (r Row) Grave(n Need) bool { return r.grave(n) }
 
 // Need is what of the agent's work depends on what it was told to do.
 type Need struct {
@@ -22,6 +26,9 @@ type Need struct {
 	Elsewhere bool
 	// Confirm allows active probes.
 	Confirm bool
+	// Untold is true where the kernel leaves reasons for drops untold that its symbols would
+	// tell.
+	Untold bool
 	// Foreign is true where it writes to files that may become another user's, as a log
 	// file does that logrotate makes anew.
 	Foreign bool
@@ -36,29 +43,31 @@ func Table() []Row {
 	elsewhere := func(n Need) bool { return n.Elsewhere }
 	return []Row{
 		{unix.CAP_BPF, "CAP_BPF", "loading programs, and reading their maps",
-			"nothing can be watched", always, always},
+			"nothing can be watched", always, always, always},
 		{unix.CAP_PERFMON, "CAP_PERFMON", "attaching to tracepoints, reading kernel memory by CO-RE",
-			"nothing can be watched", always, never},
+			"nothing can be watched", always, never, always},
 		{unix.CAP_NET_ADMIN, "CAP_NET_ADMIN", "programs on sockets: DNS messages and dials; reading firewall rules and connection tracking",
-			"DNS messages and dials are not seen, and firewall rules not read", always, always},
+			"DNS messages and dials are not seen, and firewall rules not read", always, always, always},
 		{unix.CAP_SYS_ADMIN, "CAP_SYS_ADMIN", "entering other network namespaces for their settings, routes and sockets; mounting tracefs and cgroup v2",
-			"other network namespaces are not entered: findings there stay suspected, and what rests on their settings or sockets is missed", elsewhere, elsewhere},
+			"other network namespaces are not entered: findings there stay suspected, and what rests on their settings or sockets is missed", elsewhere, elsewhere, elsewhere},
 		{unix.CAP_SYS_PTRACE, "CAP_SYS_PTRACE", "/proc/PID/ns, exe and root of other processes",
-			"namespaces without a name are not found, and findings lack other processes' executables and resolv.conf", always, always},
+			"namespaces without a name are not found, and findings lack other processes' executables and resolv.conf", always, always, always},
 		{unix.CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH", "the control group, and so the container, of a process that has ended; files that others may not read",
-			"processes that have ended are not traced to their unit or container", always, always},
+			"processes that have ended are not traced to their unit or container", always, always, always},
 		{unix.CAP_SYSLOG, "CAP_SYSLOG", "the kernel's symbols (/proc/kallsyms): which function dropped a packet",
-			"drops are not told with the kernel's function, and where the kernel gives no reasons (before 5.17) not told apart", always, never},
+			"drops are not told with the kernel's function, and where the kernel gives no reasons (before 5.17) not told apart", always, never, untold},
 		{unix.CAP_NET_RAW, "CAP_NET_RAW", "the packets of --confirm",
-			"no path is probed, so a suspected black hole is not confirmed by it", confirm, confirm},
+			"no path is probed, so a suspected black hole is not confirmed by it", confirm, confirm, confirm},
 		{unix.CAP_DAC_OVERRIDE, "CAP_DAC_OVERRIDE", "writing to a file or folder that belongs to another user",
-			"files that belong to another user are not written", foreign, foreign},
+			"files that belong to another user are not written", foreign, foreign, never},
 	}
 }
 
 func confirm(n Need) bool { return n.Confirm }
 
 func foreign(n Need) bool { return n.Foreign }
+
+func untold(n Need) bool { return n.Untold }
 
 // covered are the capabilities that CAP_SYS_ADMIN holds as well (capabilities(7)): a
 // container runtime of before 5.8 knows no other name for them.
