@@ -9,6 +9,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"golang.org/x/term"
@@ -24,7 +25,15 @@ func main() {
 	os.Exit(run())
 }
 
+// garbage is how much of it the heap may hold, in percent of what lives: a thousand open
+// findings at nine sinks are 18 MB, and 102 MB were resident at most with Go's own 100, 68 with
+// this, for 2% of a core more. GOGC in the environment is stronger.
+const garbage = 30
+
 func run() int {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbage)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// A reader that is gone is an error of the write, not the end of the process:

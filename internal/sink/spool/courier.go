@@ -16,7 +16,7 @@ import (
 
 const (
 	// batch is how many entries a remote gets at once.
-	batch = 64
+	batch = 32
 	// soonest and latest bound the wait after a failure; it doubles each time, and is
 	// drawn from its upper half so that a fleet does not come back at one moment.
 	soonest = 500 * time.Millisecond
