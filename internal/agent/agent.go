@@ -57,6 +57,8 @@ type Config struct {
 	// Lost hears of events that never reached the stream; nil for nobody. The loss
 	// is the callee's for the call only.
 	Lost func(*event.Loss)
+	// Fallen hears of hooks that stood and do not any more; nil for nobody.
+	Fallen func(event.Hook)
 	// Kept are findings that an earlier run left open.
 	Kept []*event.Kept
 	// Ready, where not nil, is called once every hook is attached and no event is
@@ -112,6 +114,7 @@ func Open(c Config) (*Agent, error) {
 	a.asker = newAsker(a)
 	a.prober = newConfirmer(a)
 	a.stream = newStream(c, engine.Out{Record: c.Record, Want: a.asker.ask})
+	a.forgetStart()
 	return a, nil
 }
 

@@ -12,11 +12,11 @@ import (
 	"github.com/trapbpf/trapbpf/pkg/event"
 )
 
-// attendEvery is how often watched namespaces are looked for.
+// attendEvery is how often watched namespaces and attached hooks are looked for.
 const attendEvery = 2 * time.Second
 
-// attend notices that a namespace is gone: one that was asked for by name, or one
-// that has an open finding, which closes with it.
+// attend notices that a hook is gone, or a namespace: one that was asked for by name, or
+// one that has an open finding, which closes with it.
 func (a *Agent) attend(ctx context.Context) {
 	clock := time.NewTicker(attendEvery)
 	defer clock.Stop()
@@ -27,7 +27,20 @@ func (a *Agent) attend(ctx context.Context) {
 			return
 		case <-clock.C:
 			a.lookFor(missing)
+			a.lookAtHooks()
 		}
+	}
+}
+
+// lookAtHooks tells of hooks that others have taken off.
+func (a *Agent) lookAtHooks() {
+	for _, h := range a.kernel.Fallen() {
+		a.log.Warn("hook is gone", zap.String("event.dataset", "trapbpf.agent"), zap.String("event.kind", "event"),
+			zap.String("hook", h.Name), zap.String("why", h.Blind))
+		if a.config.Fallen != nil {
+			a.config.Fallen(h)
+		}
+		a.take(&h)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -55,6 +56,7 @@ type Options struct {
 type Kernel struct {
 	maps    *shared
 	reasons reasons
+	mu      sync.Mutex // guards the rows' reports
 	rows    []*row
 	symbols kallsyms
 	decoder *decode.Decoder
@@ -127,8 +129,10 @@ func (k *Kernel) climb(c *climber) {
 	}
 }
 
-// Hooks tells how each row of the table fared, in the table's order.
+// Hooks tells how each row of the table fares, in the table's order.
 func (k *Kernel) Hooks() []event.Hook {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	hooks := make([]event.Hook, 0, len(k.rows))
 	for _, r := range k.rows {
 		hooks = append(hooks, r.report)

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -25,6 +26,7 @@ import (
 	"github.com/trapbpf/trapbpf/internal/ledger"
 	"github.com/trapbpf/trapbpf/internal/metric"
 	"github.com/trapbpf/trapbpf/internal/sink"
+	"github.com/trapbpf/trapbpf/internal/trap"
 	"github.com/trapbpf/trapbpf/pkg/finding"
 )
 
@@ -56,9 +58,14 @@ type Service struct {
 	log     *zap.Logger
 	fanout  *sink.Fanout
 	manager *manager
+	// telling is held while a record goes to the ledger and the sinks: between the two
+	// nobody may take it for told.
+	telling sync.Mutex
 	keeper  *keeper
 	tally   tally
 	notices *notices
+	// sights tells how well the agent sees each trap.
+	sights  func() map[finding.Trap]trap.Sight
 	pulse   *pulse
 	metrics *metric.Metrics
 	// endpoint is nil where nothing is served.
@@ -119,6 +126,7 @@ func (s *Service) open() (*agent.Agent, ledger.Left, error) {
 	s.fanout = sink.NewFanout(s.report, routes...)
 	s.metrics = metric.New(s.options.Version, metric.Source{Agent: opened.Stand, Sinks: s.fanout.Stand})
 	s.endpoint.show(s.metrics)
+	s.sights = func() map[finding.Trap]trap.Sight { return opened.Stand().Sights }
 	s.blind(opened.Stand())
 	return opened, left, nil
 }
@@ -168,7 +176,7 @@ func (s *Service) agentConfig() agent.Config {
 	return agent.Config{
 		Traps: traps, Netns: s.config.Netns, Quiet: s.config.QuietPeriod, Confirm: s.config.Confirm, Rung: s.options.Rung,
 		Reduce: s.options.Reduce, Foreign: s.foreign(),
-		Record: s.record, Lost: s.lost, Ready: s.ready, Alive: s.pulse.beat,
+		Record: s.record, Lost: s.lost, Fallen: s.fallen, Ready: s.ready, Alive: s.pulse.beat,
 		Log: s.log, Version: s.options.Version,
 	}
 }
@@ -188,8 +196,25 @@ func ended() context.Context {
 
 // record takes a record from the engine to the sinks.
 func (s *Service) record(r *finding.Record) {
+	s.telling.Lock()
+	defer s.telling.Unlock()
+	s.settle()
 	s.keeper.write(r)
 	s.tally.add(r)
 	s.metrics.Add(r)
 	s.fanout.Write(r)
+}
+
+// settled keeps in the ledger that all was told, where it is so.
+func (s *Service) settled() {
+	s.telling.Lock()
+	defer s.telling.Unlock()
+	s.settle()
+}
+
+// settle is settled for who holds telling.
+func (s *Service) settle() {
+	if s.fanout.Idle() {
+		s.keeper.handed()
+	}
 }

@@ -28,11 +28,21 @@ func (s *Service) blind(stand agent.Stand) {
 			s.notices.add(finding.HookBlind, finding.Medium, "hook "+h.Name+" is not attached", finding.Notice{Hook: h.Name, Why: h.Blind})
 		}
 	}
-	for name, sight := range stand.Sights {
+	s.blindTraps(stand.Sights)
+}
+
+func (s *Service) blindTraps(sights map[finding.Trap]trap.Sight) {
+	for name, sight := range sights {
 		if sight == trap.Blind {
 			s.notices.add(finding.TrapBlind, finding.Medium, "trap "+string(name)+" cannot be seen", finding.Notice{Trap: name})
 		}
 	}
+}
+
+// fallen hears of a hook that others took off while the agent watched.
+func (s *Service) fallen(h event.Hook) {
+	s.notices.add(finding.HookBlind, finding.Medium, "hook "+h.Name+" is not attached any more", finding.Notice{Hook: h.Name, Why: h.Blind})
+	s.blindTraps(s.sights())
 }
 
 // report hears how the sinks fare. It must not block, nor call the fan-out.
@@ -51,12 +61,14 @@ func (s *Service) report(r sink.Report) {
 		s.notices.add(finding.SinkRecovered, finding.Low, "sink "+r.Sink+" takes records again", about)
 	case r.Lost != nil && r.Lost.Expendable(), r.Updates:
 		s.tally.lost.Add(1)
-		log.Warn("updates dropped", zap.Uint64("dropped", r.Dropped), zap.Error(r.Err))
-		s.notices.add(finding.UpdatesDropped, finding.Medium, "sink "+r.Sink+" drops updates", about)
+		if s.notices.add(finding.UpdatesDropped, finding.Medium, "sink "+r.Sink+" drops updates", about) {
+			log.Warn("updates dropped", zap.Uint64("dropped", r.Dropped), zap.Error(r.Err))
+		}
 	case r.Lost != nil || r.Dropped > 0:
 		s.tally.lost.Add(1)
-		log.Warn("record lost", zap.Uint64("dropped", r.Dropped), zap.Error(r.Err))
-		s.notices.add(finding.RecordsLost, finding.Medium, "sink "+r.Sink+" has lost records", about)
+		if s.notices.add(finding.RecordsLost, finding.Medium, "sink "+r.Sink+" has lost records", about) {
+			log.Warn("record lost", zap.Uint64("dropped", r.Dropped), zap.Error(r.Err))
+		}
 	default:
 		log.Warn("sink does not take records, they wait", zap.Error(r.Err))
 		s.notices.add(finding.SinkFailing, finding.Medium, "sink "+r.Sink+" does not take records", about)

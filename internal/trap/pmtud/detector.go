@@ -137,9 +137,7 @@ func (d *Detector) Observe(e event.Event, desk trap.Desk) {
 			}
 		}
 	case *event.Hook:
-		if e.Rung != "" {
-			d.told[e.Name] = true
-		}
+		d.told[e.Name] = e.Rung != ""
 	}
 }
 
