@@ -121,6 +121,7 @@ func TestRemoteThatComesBackGetsEverythingInOrder(t *testing.T) {
 	to := &remote{answer: away}
 	s, heard := startAt(t, t.TempDir(), to)
 	writeAll(t, s, 0, 100)
+	kerneltest.Within(t, patience, "the remote to be away", func() bool { return len(heard.heard()) > 0 })
 	to.set(all)
 	arrived(t, to, numbers(0, 100))
 	if err := s.Close(); err != nil {
