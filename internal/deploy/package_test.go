@@ -4,14 +4,11 @@
 package deploy
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/trapbpf/trapbpf/internal/kerneltest"
 )
 
 // packages builds the packages of a version, and gives their folder.
@@ -119,104 +116,5 @@ func checkPages(t *testing.T, installed string, runs bool) {
 		if runs && len(words) > 1 {
 			output(t, filepath.Join(installed, "usr/bin/trapbpf"), append(words[1:], "--help")...)
 		}
-	}
-}
-
-// base makes a root with a shell and dpkg's books in it, and nothing else.
-func base(t *testing.T) string {
-	t.Helper()
-	kerneltest.RequireRoot(t) // chroot
-	dir := t.TempDir()
-	for _, d := range []string{"bin", "tmp", "proc", "sys", "var/lib/dpkg/info", "var/lib/dpkg/updates", "var/lib/dpkg/triggers"} {
-		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, file := range []string{"status", "available", "diversions"} {
-		if err := os.WriteFile(filepath.Join(dir, "var/lib/dpkg", file), nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, name := range []string{"sh", "rm"} {
-		output(t, "cp", "/bin/busybox", filepath.Join(dir, "bin", name))
-	}
-	return dir
-}
-
-// tree lists the files of a root that dpkg's own books and the base are not.
-func tree(t *testing.T, dir string) []string {
-	t.Helper()
-	var found []string
-	for line := range strings.Lines(output(t, "find", dir, "-mindepth", "1", "-printf", "/%P\n")) {
-		line = strings.TrimSpace(line)
-		if !strings.HasPrefix(line, "/var/lib/dpkg") {
-			found = append(found, line)
-		}
-	}
-	slices.Sort(found)
-	return found
-}
-
-func write(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func TestDebIsInstalledRunUpgradedAndPurged(t *testing.T) {
-	dir := base(t)
-	clean := tree(t, dir)
-	install := func(version string) {
-		output(t, "dpkg", "--root="+dir, "--log=/dev/null", "--force-confold", "--install", one(t, packages(t, version, "amd64"), "*.deb"))
-	}
-	inside := func(args ...string) string { return output(t, "chroot", append([]string{dir}, args...)...) }
-
-	install("v0.1.0")
-	if said := inside("/usr/bin/trapbpf", "version"); !strings.Contains(said, "v0.1.0 ") {
-		t.Errorf("version %q", said)
-	}
-	if said := inside("/usr/bin/trapbpf", "config", "validate"); !strings.Contains(said, "the configuration is good") {
-		t.Errorf("config validate: %q", said)
-	}
-	runs(t, dir)
-	main, mine := filepath.Join(dir, "etc/trapbpf/trapbpf.yaml"), filepath.Join(dir, "etc/trapbpf/conf.d/mine.yaml")
-	write(t, main, "log-level: warn\n")
-	write(t, mine, "quiet-period: 1m\n")
-	write(t, filepath.Join(dir, "var/lib/trapbpf/findings.jsonl"), "{}\n")
-
-	install("v0.1.0-3-gabcdef")
-	if said := inside("/usr/bin/trapbpf", "version"); !strings.Contains(said, "v0.1.0-3-gabcdef ") {
-		t.Errorf("version after the upgrade %q", said)
-	}
-	if text, err := os.ReadFile(main); err != nil || string(text) != "log-level: warn\n" {
-		t.Errorf("the upgrade left the configuration as %q, %v", text, err)
-	}
-	output(t, "dpkg", "--root="+dir, "--log=/dev/null", "--purge", "trapbpf")
-	mineStays := []string{"/etc/trapbpf", "/etc/trapbpf/conf.d", "/etc/trapbpf/conf.d/mine.yaml"}
-	for _, left := range tree(t, dir) {
-		if !slices.Contains(clean, left) && !slices.Contains(mineStays, left) && left != "/etc" && left != "/usr" {
-			t.Errorf("the purge left %s", left)
-		}
-	}
-	if _, err := os.Stat(mine); err != nil {
-		t.Errorf("the purge took what the user made: %v", err)
-	}
-}
-
-// runs starts the installed service for a moment, with the kernel's files in its root.
-func runs(t *testing.T, dir string) {
-	t.Helper()
-	kerneltest.Exclusive(t)
-	script := `set -e
-mount --rbind /proc "$1/proc"; mount --rbind /sys "$1/sys"
-exec chroot "$1" /usr/bin/trapbpf run --for 1s`
-	c := exec.Command("unshare", "--mount", "sh", "-c", script, "sh", dir)
-	out, err := c.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), `"message":"watching"`) {
-		t.Errorf("run: %v\n%s", err, out)
-	}
-	if _, err := os.Stat(filepath.Join(dir, "var/lib/trapbpf/findings.jsonl")); err != nil {
-		t.Errorf("it kept nothing: %v", err)
 	}
 }
