@@ -20,7 +20,7 @@ import (
 	"github.com/trapbpf/trapbpf/internal/sink/journald"
 )
 
-// ownRun gives this goroutine, and the programs that it starts, a /run of their own. Its
+// ownRun gives this goroutine, and the programs that it starts, a journal of their own. Its
 // thread ends with the test.
 func ownRun(t *testing.T) {
 	t.Helper()
@@ -32,8 +32,13 @@ func ownRun(t *testing.T) {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Mount("tmpfs", "/run", "tmpfs", 0, ""); err != nil {
-		t.Fatal(err)
+	for _, dir := range []string{"/run/systemd", "/run/log"} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, ""); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, dir := range []string{"/run/systemd/journal", "/run/log/journal"} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
