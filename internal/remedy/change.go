@@ -104,6 +104,9 @@ func foretold(told, now finding.Step) bool {
 	if !a.Source.IsValid() {
 		b.Source = a.Source
 	}
+	if a.Protocol == "" {
+		b.Protocol = ""
+	}
 	if a.Dev == "" {
 		b.Dev = ""
 	}

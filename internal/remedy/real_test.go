@@ -40,7 +40,10 @@ route add 10.51.0.0/16 dev e0 table 300
 route add 10.52.0.0/16 via 10.77.0.1 dev e0 onlink
 route add 10.53.0.0/16 via 10.9.1.2 dev e0 metric 5
 route append 10.53.0.0/16 via 10.9.2.2 dev e2.100 metric 5
+route add 10.54.0.0/16 via 10.9.1.2 dev e0 proto dhcp src 10.9.1.1
+route add 10.55.0.0/16 mtu 1400 nexthop via 10.9.1.2 dev e0 weight 2 nexthop via 10.9.2.2 dev e2.100 weight 1
 -6 route add 2001:db8:1::/64 via 2001:db8::2 dev e0 metric 50
+-6 route add 2001:db8:3::/64 metric 60 nexthop via 2001:db8::2 dev e0 nexthop via 2001:db8::3 dev e0
 rule add from 10.9.2.1 table 100 pref 1000
 `
 
@@ -60,6 +63,8 @@ func prepare(t *testing.T) *kerneltest.Netns {
 // operations are changes that the ground allows.
 func operations() []finding.Op {
 	prefix, addr := netip.MustParsePrefix, netip.MustParseAddr
+	hops := []finding.Hop{{Gateway: addr("10.9.2.2"), Dev: "e2.100", Weight: 7}, {Gateway: addr("10.9.1.2"), Dev: "e0", Weight: 1}}
+	hops6 := []finding.Hop{{Gateway: addr("2001:db8::2"), Dev: "e0", Weight: 2}, {Gateway: addr("2001:db8::3"), Dev: "e0", Weight: 1}}
 	return []finding.Op{
 		finding.Sysctl{Key: finding.SysctlKey("net", "ipv4", "conf", "e2.100", "rp_filter"), Value: "2"},
 		finding.Sysctl{Key: "net.ipv4.ip_local_port_range", Value: "1024 65535"},
@@ -89,6 +94,23 @@ func operations() []finding.Op {
 		finding.RouteOp{Verb: "del", Destination: prefix("10.52.0.0/16")},
 		finding.RouteOp{Verb: "del", Destination: prefix("2001:db8:1::/64")},
 		finding.RouteOp{Verb: "del", Gateway: addr("10.9.1.2"), Dev: "e0"},
+		finding.RouteOp{Verb: "del", Destination: prefix("10.53.0.0/16"), Gateway: addr("10.9.1.2"), Dev: "e0", Metric: 5},
+		finding.RouteOp{Verb: "append", Destination: prefix("10.50.0.0/16"), Gateway: addr("10.9.2.2"), Dev: "e2.100", Metric: 7},
+		finding.RouteOp{Verb: "prepend", Destination: prefix("10.50.0.0/16"), Gateway: addr("10.9.2.2"), Dev: "e2.100", Metric: 7},
+		finding.RouteOp{Verb: "del", Destination: prefix("10.54.0.0/16")},
+		finding.RouteOp{Verb: "replace", Destination: prefix("10.54.0.0/16"), Gateway: addr("10.9.2.2"), Dev: "e2.100", Protocol: "static"},
+		finding.RouteOp{Verb: "replace", Destination: prefix("10.54.0.0/16"), Hops: hops},
+		finding.RouteOp{Verb: "replace", Destination: prefix("10.55.0.0/16"), Gateway: addr("10.9.2.2"), Dev: "e2.100"},
+		finding.RouteOp{Verb: "replace", Destination: prefix("10.55.0.0/16"), MTU: 1300, Hops: hops},
+		finding.RouteOp{Verb: "del", Destination: prefix("10.55.0.0/16")},
+		finding.RouteOp{Verb: "add", Destination: prefix("10.63.0.0/16"), Metric: 8, Hops: hops},
+		finding.RouteOp{Verb: "add", Destination: prefix("10.63.1.0/24"), Hops: []finding.Hop{hops[0], {Gateway: addr("10.99.0.1"), Dev: "e0", Weight: 1, OnLink: true}}},
+		finding.RouteOp{Verb: "add", Destination: prefix("10.63.2.0/24"), Hops: []finding.Hop{hops[0], {Gateway: addr("2001:db8::9"), Dev: "e0", Weight: 1}}},
+		finding.RouteOp{Verb: "add", Destination: prefix("2001:db8:4::/64"), Hops: hops6},
+		finding.RouteOp{Verb: "append", Destination: prefix("2001:db8:1::/64"), Gateway: addr("2001:db8::3"), Dev: "e0", Metric: 50},
+		finding.RouteOp{Verb: "append", Destination: prefix("2001:db8:3::/64"), Gateway: addr("2001:db8::4"), Dev: "e0", Metric: 60},
+		finding.RouteOp{Verb: "del", Destination: prefix("2001:db8:3::/64"), Gateway: addr("2001:db8::3"), Dev: "e0", Metric: 60},
+		finding.RouteOp{Verb: "del", Destination: prefix("2001:db8:3::/64"), Metric: 60},
 	}
 }
 
@@ -181,6 +203,7 @@ func TestApplySaysWhyItCannot(t *testing.T) {
 		"file exists":                          finding.RouteOp{Verb: "add", Destination: prefix("10.51.0.0/16"), Dev: "e0", Table: 300},
 		"no such process":                      finding.RouteOp{Verb: "del", Destination: prefix("10.99.0.0/16"), Dev: "e0"},
 		"nothing to do with a route":           finding.RouteOp{Verb: "flush", Destination: prefix("10.50.0.0/16")},
+		"no routing protocol":                  finding.RouteOp{Verb: "add", Destination: prefix("10.99.0.0/16"), Dev: "e0", Protocol: "hearsay"},
 		"nothing to do with a rule":            finding.RuleOp{Verb: "flush"},
 		"no such file or directory":            finding.RuleOp{Verb: "del", From: prefix("10.1.1.1/32"), Table: 5},
 	} {
@@ -197,13 +220,14 @@ func TestApplySaysWhyItCannot(t *testing.T) {
 func TestCurrentRefusesWhatAStepCannotSay(t *testing.T) {
 	kerneltest.Exclusive(t)
 	ns := prepare(t)
-	ns.Run(t, "ip", "route", "add", "10.70.0.0/16", "nexthop", "via", "10.9.1.3", "dev", "e0", "nexthop", "via", "10.9.2.3", "dev", "e2.100")
-	prefix := netip.MustParsePrefix
+	ns.Run(t, "ip", "route", "add", "blackhole", "10.70.0.0/16")
+	prefix, addr := netip.MustParsePrefix, netip.MustParseAddr
 	for want, op := range map[string]finding.Op{
-		"cannot be expressed": finding.RouteOp{Verb: "replace", Destination: prefix("10.70.0.0/16"), Dev: "e0"},
-		"already":             finding.RouteOp{Verb: "add", Destination: prefix("10.50.0.0/16"), Dev: "e0", Metric: 7},
-		"no such route":       finding.RouteOp{Verb: "del", Destination: prefix("10.99.0.0/16")},
-		"no such rule":        finding.RuleOp{Verb: "del", From: prefix("10.99.0.0/16")},
+		"cannot be expressed":  finding.RouteOp{Verb: "replace", Destination: prefix("10.70.0.0/16"), Dev: "e0"},
+		"such a route already": finding.RouteOp{Verb: "append", Destination: prefix("10.53.0.0/16"), Gateway: addr("10.9.2.2"), Dev: "e2.100", Metric: 5},
+		"already":              finding.RouteOp{Verb: "add", Destination: prefix("10.50.0.0/16"), Dev: "e0", Metric: 7},
+		"no such route":        finding.RouteOp{Verb: "del", Destination: prefix("10.99.0.0/16")},
+		"no such rule":         finding.RuleOp{Verb: "del", From: prefix("10.99.0.0/16")},
 	} {
 		step := finding.Step{Op: op, Enter: finding.Enter{Name: ns.Name}}
 		if undo, err := Current(context.Background(), step); err == nil || !strings.Contains(err.Error(), want) {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 
+	"github.com/trapbpf/trapbpf/internal/host"
 	"github.com/trapbpf/trapbpf/pkg/finding"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -23,6 +24,8 @@ func (r route) apply() error {
 	switch r.Verb {
 	case "add":
 		return netlink.RouteAdd(native)
+	case "prepend":
+		return netlink.RouteAddEcmp(native) // created whatever is there: before others of its rank
 	case "append":
 		return netlink.RouteAppend(native)
 	case "replace":
@@ -47,13 +50,25 @@ func (r route) native() (*netlink.Route, error) {
 	if r.Table != 0 {
 		native.Table = int(r.Table)
 	}
+	if r.Protocol != "" {
+		number, known := host.Protocol(r.Protocol)
+		if !known {
+			return nil, fmt.Errorf("%q is no routing protocol", r.Protocol)
+		}
+		native.Protocol = netlink.RouteProtocol(number)
+	}
 	if r.Source.IsValid() {
 		native.Src = r.Source.AsSlice()
 	}
 	if r.OnLink {
 		native.Flags = int(netlink.FLAG_ONLINK)
 	}
+	var err error
+	native.MultiPath, err = r.hops()
 	switch {
+	case err != nil:
+		return nil, err
+	case len(r.Hops) > 0:
 	case !r.Gateway.IsValid() && !six:
 		native.Scope = netlink.SCOPE_LINK
 	case r.Gateway.IsValid() && r.Gateway.Is6() != six:

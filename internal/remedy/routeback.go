@@ -9,15 +9,14 @@ import (
 	"net"
 	"net/netip"
 
+	"github.com/trapbpf/trapbpf/internal/host"
 	"github.com/trapbpf/trapbpf/pkg/finding"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
-// metric6 is what the kernel gives an IPv6 route without one (IP6_RT_PRIO_USER).
-const metric6 = 1024
-
-// restore looks for the route that the operation would replace or remove.
+// restore looks for the route that the operation would replace or remove. One that is
+// put beside others of its rank replaces none.
 func (r route) restore() (finding.Op, error) {
 	there, err := r.there()
 	if err != nil {
@@ -26,12 +25,12 @@ func (r route) restore() (finding.Op, error) {
 	switch {
 	case len(there) > 1:
 		return nil, fmt.Errorf("%w: several routes match", ErrInexpressible)
-	case len(there) == 1 && r.Verb == "add":
-		return nil, errors.New("there is such a route already")
 	case len(there) == 1 && r.Verb == "replace":
 		return r.express(&there[0], "replace")
-	case len(there) == 1:
+	case len(there) == 1 && r.Verb == "del":
 		return r.express(&there[0], r.verbBack(&there[0]))
+	case len(there) == 1:
+		return nil, errors.New("there is such a route already")
 	case r.Verb == "del":
 		return nil, errors.New("there is no such route")
 	}
@@ -40,82 +39,83 @@ func (r route) restore() (finding.Op, error) {
 	return undo, nil
 }
 
-// verbBack is how a removed route comes back: where another of its rank stays, only an
-// append lets it in again.
+// verbBack is how a removed route comes back: where others of its rank stay, an add
+// would not let it in again, and which of them is the first matters in IPv4.
 func (r route) verbBack(gone *netlink.Route) string {
+	if gone.Family == unix.AF_INET6 && len(gone.MultiPath) > 0 {
+		if r.oneOf(gone) {
+			return "append"
+		}
+		return "add"
+	}
 	all := &netlink.Route{Table: gone.Table}
-	alike := 0
+	var rank []netlink.Route
 	err := netlink.RouteListFilteredIter(gone.Family, all, netlink.RT_FILTER_TABLE, func(one netlink.Route) bool {
 		if one.Dst != nil && one.Dst.String() == gone.Dst.String() && one.Priority == gone.Priority && one.Tos == gone.Tos {
-			alike++
+			rank = append(rank, one)
 		}
 		return true
 	})
-	if err == nil && alike > 1 {
+	switch {
+	case err != nil || len(rank) < 2:
+		return "add"
+	case gone.Family == unix.AF_INET && rank[0].Equal(*gone):
+		return "prepend"
+	default:
 		return "append"
 	}
-	return "add"
-}
-
-// there gives the routes that the operation is about: with its destination, table
-// and metric, and for a removal also by its gateway and device, where it names them.
-func (r route) there() ([]netlink.Route, error) {
-	wanted, err := r.native()
-	if err != nil {
-		return nil, err
-	}
-	var found []netlink.Route
-	all := &netlink.Route{Table: wanted.Table}
-	err = netlink.RouteListFilteredIter(wanted.Family, all, netlink.RT_FILTER_TABLE, func(one netlink.Route) bool {
-		if r.about(wanted, &one) {
-			found = append(found, one)
-		}
-		return true
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list routes: %w", err)
-	}
-	return found, nil
-}
-
-func (r route) about(wanted, one *netlink.Route) bool {
-	if one.Dst == nil || one.Dst.String() != wanted.Dst.String() || one.Tos != 0 {
-		return false
-	}
-	metric := wanted.Priority
-	if metric == 0 && wanted.Family == unix.AF_INET6 && r.Verb != "del" {
-		metric = metric6
-	}
-	if r.Verb != "del" {
-		return one.Priority == metric
-	}
-	return (metric == 0 || one.Priority == metric) &&
-		(wanted.LinkIndex == 0 || one.LinkIndex == wanted.LinkIndex) &&
-		(wanted.Gw == nil || one.Gw.Equal(wanted.Gw))
 }
 
 // express writes a route as an operation, where that says all that matters of it.
 func (r route) express(one *netlink.Route, verb string) (finding.Op, error) {
-	special := one.Type != unix.RTN_UNICAST || len(one.MultiPath) > 0 || one.Encap != nil
-	if special {
+	if one.Type != unix.RTN_UNICAST || one.Encap != nil {
 		return nil, fmt.Errorf("%w: %s", ErrInexpressible, one)
 	}
 	op := finding.RouteOp{
-		Verb: verb, Destination: r.Destination, Gateway: addr(one.Gw), Source: addr(one.Src),
+		Verb: verb, Destination: r.Destination, Source: addr(one.Src), Protocol: host.ProtocolName(uint8(one.Protocol)),
 		Table: r.Table, Metric: uint32(one.Priority), MTU: uint32(one.MTU), MTULock: one.MTULock, AdvMSS: uint32(one.AdvMSS),
 		OnLink: one.Flags&int(netlink.FLAG_ONLINK) != 0, IPv6: r.IPv6,
 	}
-	if via, ok := one.Via.(*netlink.Via); ok {
-		op.Gateway = addr(via.Addr)
+	hops, err := expressHops(one)
+	if err != nil {
+		return nil, err
 	}
-	if one.LinkIndex != 0 {
-		dev, err := netlink.LinkByIndex(one.LinkIndex)
-		if err != nil {
-			return nil, fmt.Errorf("name interface %d: %w", one.LinkIndex, err)
-		}
-		op.Dev = dev.Attrs().Name
+	if at := r.hopOf(one); at >= 0 { // an IPv6 removal of one of several
+		hops = hops[at : at+1]
+	}
+	if len(hops) > 1 {
+		op.Hops, op.OnLink = hops, false
+	} else {
+		op.Gateway, op.Dev, op.OnLink = hops[0].Gateway, hops[0].Dev, op.OnLink || hops[0].OnLink
 	}
 	return op, nil
+}
+
+// expressHops gives the next hops of a route; of one with one hop, that one.
+func expressHops(one *netlink.Route) ([]finding.Hop, error) {
+	var hops []finding.Hop
+	for _, native := range hopsOf(one) {
+		if native.Encap != nil {
+			return nil, fmt.Errorf("%w: %s", ErrInexpressible, one)
+		}
+		hop := finding.Hop{Gateway: gatewayOf(native), Weight: uint32(native.Hops) + 1, OnLink: native.Flags&int(netlink.FLAG_ONLINK) != 0}
+		if native.LinkIndex != 0 {
+			dev, err := netlink.LinkByIndex(native.LinkIndex)
+			if err != nil {
+				return nil, fmt.Errorf("name interface %d: %w", native.LinkIndex, err)
+			}
+			hop.Dev = dev.Attrs().Name
+		}
+		hops = append(hops, hop)
+	}
+	return hops, nil
+}
+
+func gatewayOf(hop *netlink.NexthopInfo) netip.Addr {
+	if via, ok := hop.Via.(*netlink.Via); ok {
+		return addr(via.Addr)
+	}
+	return addr(hop.Gw)
 }
 
 func addr(ip net.IP) netip.Addr {

@@ -20,7 +20,8 @@ type Sysctl struct {
 
 // RouteOp adds, replaces or deletes a route: `ip [-6] route VERB ...`.
 type RouteOp struct {
-	// Verb is "add", "append", "replace" or "del".
+	// Verb is "add", "prepend", "append", "replace" or "del". Of IPv4 routes of one rank
+	// the kernel takes the first.
 	Verb        string
 	Destination netip.Prefix // invalid for the default route
 	Gateway     netip.Addr
@@ -33,6 +34,10 @@ type RouteOp struct {
 	AdvMSS      uint32
 	OnLink      bool
 	IPv6        bool // needed for a default route without gateway
+	// Protocol says who made it, as ip-route(8) names it; "" for "boot", a person.
+	Protocol string
+	// Hops are those of a route with several, which has no Gateway and Dev itself.
+	Hops []Hop
 }
 
 // RuleOp adds or deletes a policy rule: `ip [-6] rule VERB from PREFIX table N`.
@@ -84,8 +89,9 @@ func (s Sysctl) Shell() string { return "sysctl -w " + quote(s.Key+"="+s.Value) 
 // Shell implements Op.
 func (r RouteOp) Shell() string {
 	words := append(ipCommand(r.Six()), "route", r.Verb, prefixOr(r.Destination, "default"))
-	words = append(words, r.via()...)
+	words = append(words, via(r.Gateway, r.Six())...)
 	words = appendWord(words, "dev", r.Dev)
+	words = appendWord(words, "proto", r.Protocol)
 	words = appendAddr(words, "src", r.Source)
 	words = appendNumber(words, "table", r.Table)
 	words = appendNumber(words, "metric", r.Metric)
@@ -93,6 +99,9 @@ func (r RouteOp) Shell() string {
 	words = appendNumber(words, "advmss", r.AdvMSS)
 	if r.OnLink {
 		words = append(words, "onlink")
+	}
+	for _, hop := range r.Hops {
+		words = append(words, hop.words(r.Six())...)
 	}
 	return strings.Join(words, " ")
 }
@@ -104,20 +113,12 @@ func (r RouteOp) mtuWords() string {
 	return "mtu"
 }
 
-// via names the gateway's family where it isn't the route's own (RFC 8950).
-func (r RouteOp) via() []string {
-	if r.Gateway.Is6() && !r.Six() {
-		return []string{"via", "inet6", r.Gateway.String()}
-	}
-	return appendAddr(nil, "via", r.Gateway)
-}
-
 // Six tells whether the route is one of IPv6.
 func (r RouteOp) Six() bool {
 	if r.Destination.IsValid() {
 		return r.Destination.Addr().Is6()
 	}
-	return r.IPv6 || r.Gateway.Is6() || r.Source.Is6()
+	return r.IPv6 || r.Gateway.Is6() || r.Source.Is6() || len(r.Hops) > 0 && r.Hops[0].Gateway.Is6()
 }
 
 // Shell implements Op.

@@ -6,6 +6,7 @@ package finding
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -117,7 +118,7 @@ func parseIP(words []string) (Op, bool) {
 }
 
 func parseRoute(verb, destination string, rest arguments, six bool) (Op, bool) {
-	if verb != "add" && verb != "append" && verb != "replace" && verb != "del" {
+	if !slices.Contains([]string{"add", "prepend", "append", "replace", "del"}, verb) {
 		return nil, false
 	}
 	op := RouteOp{Verb: verb, Destination: rest.prefix(destination, "default")}
@@ -140,14 +141,19 @@ func parseRoute(verb, destination string, rest arguments, six bool) (Op, bool) {
 			op.AdvMSS = rest.number()
 		case "onlink":
 			op.OnLink = true
+		case "proto":
+			op.Protocol = rest.protocol()
+		case "nexthop":
+			op.Hops = append(op.Hops, rest.hop())
 		default:
 			return nil, false
 		}
 	}
+	whole := len(op.Hops) == 0 || op.Dev == "" && !op.Gateway.IsValid() && !op.OnLink
 	told := op.Six()
 	op.IPv6 = six && !told
 	contrary := six && op.Destination.IsValid() && !told
-	return op, !rest.bad && !contrary
+	return op, whole && !rest.bad && !contrary
 }
 
 func parseRule(verb string, rest arguments, six bool) (Op, bool) {
@@ -210,6 +216,16 @@ func (a *arguments) table() uint32 {
 		return 0
 	}
 	return a.number()
+}
+
+// protocol reads a routing protocol; "boot" is what nothing stands for.
+func (a *arguments) protocol() string {
+	word := a.next()
+	a.bad = a.bad || word == ""
+	if word == "boot" {
+		return ""
+	}
+	return word
 }
 
 func (a *arguments) addr(word string) netip.Addr {

@@ -6,6 +6,7 @@ package finding_test
 import (
 	"math/rand/v2"
 	"net/netip"
+	"reflect"
 	"testing"
 
 	"github.com/trapbpf/trapbpf/pkg/finding"
@@ -38,7 +39,7 @@ func (s steps) op() finding.Op {
 
 func (s steps) route(six bool) finding.RouteOp {
 	op := finding.RouteOp{
-		Verb: s.pick("add", "append", "replace", "del"), Dev: s.pick("", s.word()),
+		Verb: s.pick("add", "prepend", "append", "replace", "del"), Dev: s.pick("", s.word()),
 		Table: s.number(), Metric: s.number(), MTU: s.number(), AdvMSS: s.number(), OnLink: s.chance(),
 	}
 	if s.chance() {
@@ -50,8 +51,23 @@ func (s steps) route(six bool) finding.RouteOp {
 	if s.chance() {
 		op.Source = s.prefix(six).Addr()
 	}
+	op.Protocol = s.pick("", "", "dhcp", "4")
+	if s.chance() {
+		op.Gateway, op.Dev, op.OnLink, op.Hops = netip.Addr{}, "", false, s.hops(six, op.Destination.IsValid())
+	}
 	op.IPv6 = six && !op.Six()
 	return op
+}
+
+func (s steps) hops(six, told bool) (hops []finding.Hop) {
+	for range 1 + s.rand.IntN(3) {
+		hop := finding.Hop{Dev: s.word(), Weight: 1 + s.rand.Uint32N(256), OnLink: s.chance()}
+		if s.chance() {
+			hop.Gateway = s.prefix(six || s.chance() && told).Addr()
+		}
+		hops = append(hops, hop)
+	}
+	return hops
 }
 
 func (s steps) prefix(six bool) netip.Prefix {
@@ -86,7 +102,7 @@ func FuzzParseUndoesShell(f *testing.F) {
 		if err != nil {
 			t.Fatalf("parse %s: %v", want.Shell(), err)
 		}
-		if got != want {
+		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%s\n got %#v\nwant %#v", want.Shell(), got, want)
 		}
 	})
