@@ -5,6 +5,7 @@ package verify
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -68,6 +69,33 @@ func TestReversePathIsAskedFromTheKernel(t *testing.T) {
 	expect(t, ns, f, Mended, "gets in now")
 	ns.Run(t, "ip", "link", "del", "a1")
 	expect(t, ns, f, Mended, "a1 is gone")
+}
+
+func TestEqualDefaultRoutesAreDialledByEach(t *testing.T) {
+	near := place(t, "")
+	far := kerneltest.Namespace(t)
+	for i := range 2 {
+		at := func(host byte) netip.Prefix {
+			return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 78, byte(i), host}), 24)
+		}
+		kerneltest.Cable(t, kerneltest.End{Netns: near, Name: fmt.Sprintf("up%d", i), Prefix: at(2)}, kerneltest.End{Netns: far, Name: fmt.Sprintf("far%d", i), Prefix: at(1)})
+	}
+	far.Run(t, "ip", "addr", "add", "198.51.100.7/32", "dev", "lo")
+	far.Run(t, "ip", "link", "set", "lo", "up")
+	f := finding.Finding{Cause: "multiple-default-routes", Egress: "up0", Flow: finding.Flow{Destination: netip.MustParseAddr("198.51.100.7"), DestinationPort: 443}}
+	expect(t, near, f, Mended, "no default route leaves by up0")
+	near.Run(t, "ip", "route", "add", "default", "metric", "50", "nexthop", "via", "10.78.0.1", "dev", "up0", "nexthop", "via", "10.78.1.1", "dev", "up1")
+	expect(t, near, f, Mended, "answered 3 of 3 connections by up0") // it refuses them: an answer
+	far.Run(t, "nft", "add table ip w; add chain ip w in { type filter hook input priority 0; }; add rule ip w in iifname far0 tcp flags syn drop")
+	expect(t, near, f, There, "198.51.100.7:443 answers by up1, and not by up0")
+	near.Run(t, "ip", "route", "del", "default")
+	near.Run(t, "ip", "route", "add", "default", "via", "10.78.0.1", "metric", "50")
+	near.Run(t, "ip", "route", "append", "default", "via", "10.78.1.1", "metric", "50")
+	expect(t, near, f, There, "the default route by up0 has the same metric as that by up1")
+	far.Run(t, "nft", "add rule ip w in tcp flags syn drop")
+	expect(t, near, f, Unverified, "answers neither by up0 nor by up1")
+	near.Run(t, "ip", "route", "del", "default", "via", "10.78.1.1", "metric", "50")
+	expect(t, near, f, Mended, "has a metric of its own")
 }
 
 func TestRouterIsMendedByARuleARouteOrAClamp(t *testing.T) {

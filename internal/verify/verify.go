@@ -125,6 +125,7 @@ func looks() map[finding.Cause]func(*job) (Verdict, error) {
 		"rp-filter-strict":                 (*job).reverse,
 		"martian-source":                   (*job).martian,
 		"stateful-firewall-invalid":        (*job).half,
+		"multiple-default-routes":          (*job).uplink,
 		"stale-answer":                     (*job).stale,
 		"resolvers-disagree":               (*job).disagree,
 		"negative-cached":                  (*job).denial,
