@@ -33,6 +33,7 @@ const (
 func checks() []check {
 	return []check{
 		{finding.AsymmetricRouting, rpFilterStrict, "reverse-path filtering fits the routes", checkReverse, false},
+		{finding.AsymmetricRouting, rpFilterStrict, "no firewall rule asks for the way back where there are several", checkReverseRule, true},
 		{finding.AsymmetricRouting, multipleDefaults, "no default routes compete", checkDefaults, false},
 		{finding.AsymmetricRouting, firewallInvalid, "no firewall rule depends on seeing both directions by one way", checkInvalid, true},
 		{finding.MTUBlackhole, linkDropsOversize, "links pass on what they are handed", checkLinks, false},

@@ -54,10 +54,7 @@ func (s *scene) rivals(r event.Route) []event.Route {
 }
 
 func (s *scene) competing(rivals []event.Route) Result {
-	family := "IPv4"
-	if rivals[0].IPv6 {
-		family = "IPv6"
-	}
+	family := familyName(rivals[0].IPv6)
 	r := Result{
 		Level: Risk, Subject: fmt.Sprintf("%s table %d metric %d", family, rivals[0].Table, rivals[0].Metric),
 		Message: fmt.Sprintf("%d %s default routes have the same metric: which one is taken depends on which came first", len(rivals), family),

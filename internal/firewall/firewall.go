@@ -56,10 +56,14 @@ type View struct {
 	// Chains counts the base chains that can drop.
 	Chains int
 	fates  map[question]Fate
-	// Clamps are the chains that rewrite the MSS, Reverse those that look up the way
-	// back to a source (nft fib, iptables rpfilter).
-	Clamps, Reverse []Place
+	// Clamps are the chains that rewrite the MSS.
+	Clamps  []Place
+	reverse map[bool][]Place // by whether IPv6
 }
+
+// Reverse gives the chains that ask of a family's packets whether the way back to their
+// source leaves where they came in (nft fib, iptables rpfilter), and do something of it.
+func (v *View) Reverse(six bool) []Place { return v.reverse[six] }
 
 type question struct {
 	hook Hook
@@ -103,7 +107,7 @@ type source interface {
 // Inspect reads the rules of the calling thread's namespace. Where some cannot be
 // read, the error says so and the view holds what could.
 func Inspect() (*View, error) {
-	v := &View{fates: map[question]Fate{}}
+	v := &View{fates: map[question]Fate{}, reverse: map[bool][]Place{}}
 	bases, err := nftBases()
 	if err != nil {
 		err = fmt.Errorf("read nftables: %w", err)
@@ -134,7 +138,7 @@ func (v *View) ask(b base) error {
 				return fmt.Errorf("walk chain %s %s %s: %w", b.place.Family, b.place.Table, b.place.Chain, err)
 			}
 			v.merge(question{b.place.Hook, six, kind}, fate)
-			v.Clamps, v.Reverse = w.merge(v.Clamps, v.Reverse)
+			w.merge(v)
 		}
 	}
 	return nil

@@ -152,7 +152,7 @@ func (e *legacyEntry) marks() (clamp, reverse bool) {
 		if size < extensionHead || at+size > e.targetFrom {
 			break
 		}
-		reverse = reverse || extensionText(e.data[at:]) == "rpfilter"
+		reverse = reverse || extensionText(e.data[at:]) == "rpfilter" && strictReverse(e.data[at+extensionHead:at+size])
 		at += size
 	}
 	return extensionText(e.data[e.targetFrom:]) == "TCPMSS", reverse

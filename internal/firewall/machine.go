@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/google/nftables/expr"
+	"github.com/google/nftables/xt"
 	"golang.org/x/sys/unix"
 )
 
@@ -34,12 +35,19 @@ func (r *nftRule) marks() (clamp, reverse bool) {
 		case *expr.Target:
 			clamp = clamp || e.Name == "TCPMSS"
 		case *expr.Fib:
-			reverse = reverse || e.FlagSADDR && (e.ResultOIF || e.ResultOIFNAME)
+			reverse = reverse || e.FlagSADDR && e.FlagIIF && (e.ResultOIF || e.ResultOIFNAME)
 		case *expr.Match:
-			reverse = reverse || e.Name == "rpfilter"
+			info, ok := e.Info.(*xt.Unknown)
+			reverse = reverse || e.Name == "rpfilter" && ok && strictReverse(*info)
 		}
 	}
 	return clamp, reverse
+}
+
+// strictReverse reads struct xt_rpfilter_info: a loose rule asks for any way back.
+func strictReverse(info []byte) bool {
+	const loose = 1 << 0 // XT_RPFILTER_LOOSE
+	return len(info) > 0 && info[0]&loose == 0
 }
 
 // judge runs the rule. It starts as certain and becomes unsure with the first

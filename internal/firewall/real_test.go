@@ -112,11 +112,30 @@ func inWords(f Fate) string {
 	}
 }
 
+func TestRpfilterRulesAreToldFromLooseOnes(t *testing.T) {
+	kerneltest.RequireRoot(t)
+	for _, program := range []string{"ip6tables-nft", "ip6tables-legacy"} {
+		for rule, want := range map[string]int{"--invert": 1, "--loose --invert": 0, "--validmark --invert": 1} {
+			ns := kerneltest.Namespace(t)
+			ns.Run(t, program, strings.Fields("-t raw -A PREROUTING -m rpfilter "+rule+" -j DROP")...)
+			ns.Do(t, func() error {
+				v, err := Inspect()
+				if err == nil && (len(v.Reverse(true)) != want || len(v.Reverse(false)) != 0) {
+					t.Errorf("%s %s: %+v, of IPv4 %+v", program, rule, v.Reverse(true), v.Reverse(false))
+				}
+				return err
+			})
+		}
+	}
+}
+
 func TestClampsAndReverseChecksAreSeen(t *testing.T) {
 	kerneltest.RequireRoot(t)
 	kerneltest.Namespace(t).Do(t, func() error {
 		err := load("table inet f {\n chain c { type filter hook forward priority mangle\n tcp flags syn tcp option maxseg size set rt mtu\n}\n"+
-			" chain r { type filter hook prerouting priority raw\n meta nfproto ipv6 fib saddr . iif oif missing drop\n}\n}\n", true)
+			" chain r { type filter hook prerouting priority raw\n meta nfproto ipv6 fib saddr . iif oif missing drop\n}\n"+
+			" chain loose { type filter hook prerouting priority 1\n fib saddr oif missing drop\n}\n"+
+			" chain logged { type filter hook prerouting priority 2\n fib saddr . iif oif missing log\n}\n}\n", true)
 		if err != nil {
 			return err
 		}
@@ -124,8 +143,9 @@ func TestClampsAndReverseChecksAreSeen(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if len(v.Clamps) != 1 || v.Clamps[0].Chain != "c" || len(v.Reverse) != 1 || v.Reverse[0].Chain != "r" {
-			t.Errorf("clamps %+v, reverse checks %+v", v.Clamps, v.Reverse)
+		four, six := v.Reverse(false), v.Reverse(true)
+		if len(v.Clamps) != 1 || v.Clamps[0].Chain != "c" || len(four) != 0 || len(six) != 1 || six[0].Chain != "r" || !strings.Contains(six[0].Rule, "handle") {
+			t.Errorf("clamps %+v, reverse checks %+v, of IPv6 %+v", v.Clamps, four, six)
 		}
 		return nil
 	})

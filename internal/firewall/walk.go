@@ -62,8 +62,10 @@ type walker struct {
 	known  map[string]outcome
 	rules  int
 	// where is the rule that drops, the latest to be met.
-	where           string
-	clamps, reverse bool
+	where  string
+	clamps bool
+	// reverse names the first rule that asks for the way back and acts on it.
+	reverse string
 }
 
 func (w *walker) fate() (Fate, error) {
@@ -128,9 +130,12 @@ const goesOn outcome = 1 << 7
 
 func (w *walker) one(r rule, depth int) (outcome, error) {
 	clamp, reverse := r.marks()
-	w.clamps, w.reverse = w.clamps || clamp, w.reverse || reverse
+	w.clamps = w.clamps || clamp
 	var result outcome
 	for _, s := range r.judge(&w.packet) {
+		if reverse && s.verdict != next && w.reverse == "" {
+			w.reverse = r.name()
+		}
 		switch s.verdict {
 		case next:
 			result |= goesOn
@@ -156,12 +161,13 @@ func (w *walker) one(r rule, depth int) (outcome, error) {
 }
 
 // merge adds the base chain to the lists that it belongs on, once.
-func (w *walker) merge(clamps, reverse []Place) (c, r []Place) {
-	if w.clamps && !slices.Contains(clamps, w.base.place) {
-		clamps = append(clamps, w.base.place)
+func (w *walker) merge(v *View) {
+	if w.clamps && !slices.Contains(v.Clamps, w.base.place) {
+		v.Clamps = append(v.Clamps, w.base.place)
 	}
-	if w.reverse && !slices.Contains(reverse, w.base.place) {
-		reverse = append(reverse, w.base.place)
+	at := w.base.place
+	at.Rule = w.reverse
+	if w.reverse != "" && !slices.Contains(v.reverse[w.packet.six], at) {
+		v.reverse[w.packet.six] = append(v.reverse[w.packet.six], at)
 	}
-	return clamps, reverse
 }

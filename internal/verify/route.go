@@ -61,7 +61,7 @@ func (j *job) rule() (verdict Verdict, err error) {
 	verdict = There
 	err = j.Host.Visit(j.at, func() error {
 		rules, err := firewall.Inspect()
-		if err == nil && len(rules.Reverse) == 0 {
+		if err == nil && len(rules.Reverse(flow.Source.Is6())) == 0 {
 			j.says("no firewall rule asks for the way back to a source any more")
 			verdict = Mended
 			return nil
