@@ -76,10 +76,17 @@ func rivals() ([]event.Way, error) {
 			all = append(all, ways...)
 		}
 	}
-	slices.SortFunc(all, func(a, b event.Way) int {
-		return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Metric, b.Metric), cmp.Compare(a.Iface, b.Iface), a.Gateway.Compare(b.Gateway))
+	slices.SortStableFunc(all, func(a, b event.Way) int { // of one rank as the kernel tries them
+		return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Metric, b.Metric), cmp.Compare(versionOf(a), versionOf(b)))
 	})
 	return all[:min(len(all), event.UplinkWays)], nil
+}
+
+func versionOf(w event.Way) int {
+	if w.IPv6 {
+		return 6
+	}
+	return 4
 }
 
 func waysOf(r *route, name func(uint32) string) []event.Way {

@@ -15,7 +15,7 @@ import (
 type Uplinks struct {
 	Header
 	// Ways are the next hops of default routes that share family, table and metric with
-	// another, at most UplinkWays.
+	// another, at most UplinkWays; those of one rank in the order of the kernel's table.
 	Ways []Way `json:"ways,omitempty"`
 	// Handshakes are those of sockets that are there now, at most UplinkHandshakes of
 	// each kind; Untold counts those beyond.

@@ -101,18 +101,52 @@ func TestFailingDefaultRouteIsToldByComparison(t *testing.T) {
 func TestOneHopOfARouteIsTakenOutByReplacingIt(t *testing.T) {
 	desk := traptest.New(New())
 	l := newLook(9*second).silent(0, 1, 1).silent(0, 1, 2).silent(0, 1, 3).heard(1, 1, moment)
-	const text = "default metric 100 nexthop via 10.0.0.1 dev up0 weight 1 nexthop via 10.0.1.1 dev up1 weight 1"
+	const text = "default proto static metric 100 nexthop via 10.0.0.1 dev up0 weight 3 nexthop via 10.0.1.1 dev up1 weight 1"
 	for i := range l.e.Ways {
 		l.e.Ways[i].Shared, l.e.Ways[i].Text = true, text
 	}
 	desk.Feed(&l.e)
 	seen, _ := desk.Last(DefaultRoutes)
 	f := desk.Describe(seen.Key)
-	if got := f.Fix[0].Shell(); !strings.HasSuffix(got, "ip route replace default via 10.0.1.1 dev up1 table 254 metric 100") {
+	if got := f.Fix[0].Shell(); !strings.HasSuffix(got, "ip route replace default via 10.0.1.1 dev up1 proto static table 254 metric 100") {
 		t.Errorf("first fix %q", got)
 	}
-	if got := f.Undo[0].Shell(); !strings.HasSuffix(got, "ip route replace "+text) {
+	const back = "default proto static table 254 metric 100 nexthop via 10.0.0.1 dev up0 weight 3 nexthop via 10.0.1.1 dev up1 weight 1"
+	if got := f.Undo[0].Shell(); !strings.HasSuffix(got, "ip route replace "+back) {
 		t.Errorf("undo %q", got)
+	}
+}
+
+func TestHopOfARouteThatNoOperationSaysIsForAPerson(t *testing.T) {
+	desk := traptest.New(New())
+	l := newLook(9*second).silent(0, 1, 1).silent(0, 1, 2).silent(0, 1, 3).heard(1, 1, moment)
+	const text = "default nhid 7 metric 100 nexthop via 10.0.0.1 dev up0 weight 1 nexthop via 10.0.1.1 dev up1 weight 1"
+	for i := range l.e.Ways {
+		l.e.Ways[i].Shared, l.e.Ways[i].Text = true, text
+	}
+	desk.Feed(&l.e)
+	seen, _ := desk.Last(DefaultRoutes)
+	f := desk.Describe(seen.Key)
+	if got := f.Fix[0].Shell(); !strings.HasSuffix(got, "ip route replace default table 254 metric 100 nexthop via 10.0.1.1 dev up1") {
+		t.Errorf("first fix %q", got)
+	}
+	for _, step := range []finding.Step{f.Fix[0], f.Undo[0]} {
+		if _, person := step.Op.(finding.Command); !person {
+			t.Errorf("%q is not for a person", step.Shell())
+		}
+	}
+}
+
+func TestRemovedDefaultRouteComesBackWhereItStood(t *testing.T) {
+	for way, verb := range []string{"prepend", "append"} {
+		desk := traptest.New(New())
+		l := newLook(9*second).silent(way, 1, 1).silent(way, 1, 2).silent(way, 1, 3).heard(1-way, 1, moment)
+		desk.Feed(&l.e)
+		seen, _ := desk.Last(DefaultRoutes)
+		want := fmt.Sprintf("ip route %s default via 10.0.%d.1 dev up%d table 254 metric 100", verb, way, way)
+		if got := desk.Describe(seen.Key).Undo[0].Shell(); !strings.HasSuffix(got, want) {
+			t.Errorf("undo %q, want %q", got, want)
+		}
 	}
 }
 
