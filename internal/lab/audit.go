@@ -94,7 +94,12 @@ func (r *run) judgeAudit(lines []audited) {
 			r.result.note("the audit tells beside it: %s", what)
 		}
 	}
-	if r.Scenario.static && r.View == r.Scenario.Views[0] && r.result.Audit == auditNothing {
+	named := r.result.Audit != auditNothing
+	switch {
+	case r.Scenario.Twin() || r.View != r.Scenario.Views[0] || named == (r.Scenario.unseen() == ""):
+	case named:
+		r.result.problem("the audit names what is told to show in traffic alone")
+	default:
 		r.result.problem("the audit does not name what shows without traffic")
 	}
 }

@@ -66,8 +66,25 @@ func catalog() string {
 	for _, s := range All() {
 		fmt.Fprintf(&out, "| `%s` | %s | %s | %s |\n", s.Name, mustFind(s), strings.Join(s.Views, ", "), s.Summary)
 	}
+	out.WriteString("\n## What `check` names before any packet flows\n\n" +
+		"Every fault of the list, as a fault or a risk, but these; nothing in any twin, but risks that it truly has " +
+		"(`TestAuditNamesWhatShowsBeforeAnyPacket` holds both).\n\n| not these | since |\n| --- | --- |\n")
+	for _, one := range unseenScenarios() {
+		fmt.Fprintf(&out, "| `%s` | %s |\n", strings.ReplaceAll(one.of, " ", "`, `"), one.why)
+	}
 	out.WriteString("\n")
 	return out.String()
+}
+
+// TestUnseenFaultsAreFaults holds the names of those that an audit need not see.
+func TestUnseenFaultsAreFaults(t *testing.T) {
+	for _, one := range unseenScenarios() {
+		for name := range strings.FieldsSeq(one.of) {
+			if s, err := Find(name); err != nil || s.Twin() {
+				t.Errorf("%s: %v, twin %v", name, err, s.Twin())
+			}
+		}
+	}
 }
 
 func mustFind(s Scenario) string {

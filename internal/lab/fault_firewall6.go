@@ -25,6 +25,7 @@ func firewalls6(fault, astray Scenario) []Scenario {
 	passed.Name = "firewall-rpfilter-passes"
 	passed.Summary = "the same rule, for IPv6 that comes in where the way back leads"
 	passed.build = forkStrayed(false)
+	passed.Risk = rpFilterStrict // such a rule beside two uplinks is one
 	whole.Name, whole.Views, whole.TwinOf = "firewall-whole-ipv6", half.Views, half.Name
 	whole.Summary = "the same firewall, with both directions through it"
 	whole.build = forkHalf(false)

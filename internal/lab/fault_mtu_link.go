@@ -19,8 +19,7 @@ const causeLinkDrops = finding.Cause("link-drops-oversize")
 // mtuLink are devices that drop what is larger than they are, and tell nobody.
 func mtuLink() []Scenario {
 	bridge := Scenario{
-		static: true,
-		Name:   "mtu-bridge", Summary: "a bridge has a port with MTU 1400 between hosts with 1500",
+		Name: "mtu-bridge", Summary: "a bridge has a port with MTU 1400 between hosts with 1500",
 		Trap: finding.MTUBlackhole, Cause: causeLinkDrops,
 		Views: []string{"bridge", viewAll}, budget: dropBudget,
 		build: narrowBridge(false),

@@ -20,8 +20,7 @@ const (
 // pmtud are routers' errors about too-large packets that do not reach the sender.
 func pmtud() []Scenario {
 	inbound := Scenario{
-		static: true,
-		Name:   "pmtud-inbound", Summary: "the client's own firewall drops the ICMP errors that tell it the path's MTU",
+		Name: "pmtud-inbound", Summary: "the client's own firewall drops the ICMP errors that tell it the path's MTU",
 		Trap: finding.PMTUDFailure, Cause: causeDroppedInbound,
 		Views: []string{"client", viewAll}, budget: dropBudget, build: deafClient(false),
 	}
@@ -33,7 +32,6 @@ func pmtud() []Scenario {
 	outbound.build = muteRouter(false)
 	unsent := outbound
 	unsent.Name = "pmtud-not-sent"
-	unsent.static = false
 	unsent.Summary = "the router has no route for its own ICMP errors, and sends none"
 	unsent.Cause = causeNotSent
 	// That nothing was sent shows in the sender's coming again: twice, by time-outs.

@@ -21,7 +21,7 @@ const (
 func rpFilter() []Scenario {
 	fault := Scenario{
 		Trap: finding.AsymmetricRouting, Cause: rpFilterStrict,
-		Views: []string{"client"}, budget: dropBudget, static: true,
+		Views: []string{"client"}, budget: dropBudget,
 	}
 	strict, all, names, router := fault, fault, fault, fault
 	strict.Name = "rp-filter"

@@ -22,7 +22,6 @@ func rpFilterPolicy(fault Scenario) []Scenario {
 	tunnel, marked := fault, fault
 	tunnel.Name = "rp-filter-tunnel"
 	tunnel.Summary = "what lies behind a tunnel's end answers through the tunnel, which is strict; the route there is outside"
-	tunnel.static = false // only a packet tells what lies behind a tunnel
 	tunnel.build = tunnelled("")
 	marked.Name = "rp-filter-mark"
 	marked.Summary = "a firewall mark sends requests by the second uplink; the way back is looked up without it"

@@ -23,7 +23,6 @@ const uplinksBudget = 8 * time.Second
 func uplinks() []Scenario {
 	fault := Scenario{Trap: finding.AsymmetricRouting, Cause: uplinkCause, Views: []string{"client"}, budget: uplinksBudget}
 	hops, gone, equal := fault, fault, fault
-	hops.pasted, gone.pasted = true, true // one hop less is another route, and RouteOp has no hops
 	hops.Name = "uplinks-hops"
 	hops.Summary = "a default route with two hops: what takes the one is lost behind its gateway"
 	hops.build = lossyHop
@@ -32,8 +31,7 @@ func uplinks() []Scenario {
 	gone.build = goneHop
 	equal.Name = "uplinks-equal"
 	equal.Summary = "two default routes of one metric: the gateway that is taken delivers nothing"
-	equal.static = true
-	equal.oneWay = true // of equal routes the kernel takes the older, and that is the one that works by then
+	equal.undone = true // the route must come back before the other, or the fault does not
 	equal.build = lossyRoute
 	twin := Scenario{TwinOf: hops.Name, Views: fault.Views, Risk: uplinkCause}
 	share, ranked, ruled, dead := twin, twin, twin, twin

@@ -26,11 +26,13 @@ type ruleset struct {
 
 const (
 	dropForwarded = "-A FORWARD -m conntrack --ctstate INVALID -j DROP"
-	dropReceived  = "-t raw -A OUTPUT -o up1 -j CT --notrack\n-A INPUT -m conntrack --ctstate INVALID -j DROP"
+	// dropStrayed is what rp_filter does, as a rule: for IPv6 there is no other.
+	dropStrayed  = "-t raw -A PREROUTING -m rpfilter --invert -j DROP"
+	dropReceived = "-t raw -A OUTPUT -o up1 -j CT --notrack\n-A INPUT -m conntrack --ctstate INVALID -j DROP"
 )
 
 func rulesets() []ruleset {
-	const half = finding.Cause("stateful-firewall-invalid")
+	const half, strayed = finding.Cause("stateful-firewall-invalid"), rpFilterStrict
 	var all []ruleset
 	for _, program := range []string{"iptables-nft", "iptables-legacy"} {
 		told := strings.TrimSuffix(program, "-nft")
@@ -38,6 +40,8 @@ func rulesets() []ruleset {
 			ruleset{program, "r1", dropForwarded, false, half, told + " -t filter -I FORWARD -s 10.66.1.2 -d 10.66.9.1 -p tcp --dport 8080 -j ACCEPT"},
 			ruleset{"ip6" + program[2:], "r1", dropForwarded, true, half, "ip6" + told[2:] + " -t filter -I FORWARD -s fd66:1::2 -d fd66:9::1 -p tcp --dport 8080 -j ACCEPT"},
 			ruleset{program, "client", dropReceived, false, half, told + " -t filter -I INPUT -s 10.66.9.1 -d 10.66.1.2 -p tcp --sport 8080 -j ACCEPT"},
+			ruleset{program, "client", dropStrayed, false, strayed, "ip route replace 10.66.9.1/32 via 10.66.2.1 dev up2"},
+			ruleset{"ip6" + program[2:], "client", dropStrayed, true, strayed, "ip -6 route replace fd66:9::1/128 via fd66:2::1 dev up2"},
 		)
 	}
 	return all
@@ -59,7 +63,11 @@ func (r ruleset) scenario(asymmetric bool) Scenario {
 
 func (r ruleset) stage(n *network, asymmetric bool) stage {
 	f := buildFork(n, r.six)
-	f.ranked(n)
+	if r.cause == rpFilterStrict {
+		f.ruled(n) // ip6t_rpfilter lets pass what any route of its table leads back, whatever its rank
+	} else {
+		f.ranked(n)
+	}
 	at := n.find(r.role)
 	for line := range strings.Lines(r.lines) {
 		if !asymmetric && strings.HasPrefix(line, "-t raw") {

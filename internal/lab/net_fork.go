@@ -144,6 +144,9 @@ func (f fork) ruled(n *network) {
 	from := netip.MustParsePrefix(f.up2.addrs[0]).Addr()
 	rule := netlink.NewRule()
 	rule.Family, rule.Table = unix.AF_INET, table
+	if f.six {
+		rule.Family = unix.AF_INET6
+	}
 	rule.Src = &net.IPNet{IP: from.AsSlice(), Mask: net.CIDRMask(from.BitLen(), from.BitLen())}
 	n.fail(f.client.handle.RuleAdd(rule))
 }

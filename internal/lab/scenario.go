@@ -46,10 +46,9 @@ type Scenario struct {
 	// pasted is true where `fix --apply` refuses, since no step would bring back what was
 	// there, or knows no finding: the fix is done as the finding prints it.
 	pasted bool
-	// oneWay is true where the undo brings the setting back but not the fault.
-	oneWay bool
-	// static is true where the fault shows in settings, before any traffic.
-	static bool
+	// undone is true where the fix is taken back at the end although it is not the first
+	// scenario of its cause: it has another fix.
+	undone bool
 	// cut asks to stop the agent as soon as it has found the fault, under load.
 	cut bool
 	// window is how long a twin's traffic is watched; 0 for twinWindow.
@@ -123,10 +122,13 @@ func Find(name string) (Scenario, error) {
 func (s Scenario) Twin() bool { return s.Cause == "" }
 
 // provesUndo tells whether the fix is taken back at the end, so that the fault is found
-// again: in the first scenario of each cause whose fix can be.
+// again: in the first scenario of each cause whose fix can be, and where that says so.
 func (s Scenario) provesUndo() bool {
+	if s.undone {
+		return true
+	}
 	for _, first := range All() {
-		if first.Cause == s.Cause && !first.ends && !first.cut && !first.pasted && !first.oneWay {
+		if first.Cause == s.Cause && !first.ends && !first.cut && !first.pasted {
 			return first.Name == s.Name
 		}
 	}
