@@ -17,13 +17,19 @@ func TestNoticesOfOneSubjectAreToldOnceAMinute(t *testing.T) {
 	var told []*finding.Record
 	now := time.Now()
 	flush := func() { n.flush(now, func(r *finding.Record) { told = append(told, r) }) }
+	fresh := 0
 	for i := range uint64(1000) {
-		n.add(finding.EventsLost, finding.Medium, "m", finding.Notice{Kind: "drop", Stage: "ring", Count: i + 1})
+		if n.add(finding.EventsLost, finding.Medium, "m", finding.Notice{Kind: "drop", Stage: "ring", Count: i + 1}) {
+			fresh++
+		}
 		now = now.Add(50 * time.Millisecond)
 		flush()
 	}
 	if len(told) != 1 || told[0].Notice.Count != 1 || told[0].ID == "" || told[0].Host.Name != "h" {
 		t.Fatalf("%d records in 50 s: %+v", len(told), told)
+	}
+	if fresh != 1 {
+		t.Errorf("%d of them were called news", fresh)
 	}
 	now = now.Add(11 * time.Second)
 	flush()
