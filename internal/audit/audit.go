@@ -11,10 +11,13 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
 	"sync/atomic"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/trapbpf/trapbpf/internal/firewall"
 	"github.com/trapbpf/trapbpf/internal/host"
@@ -173,7 +176,7 @@ func collect(ctx context.Context, o Options, sh *shared, at host.Target) (*scene
 	err = o.Host.Visit(at, func() error {
 		rules, err := firewall.Inspect()
 		if err != nil {
-			s.blind = append(s.blind, "firewall rules: "+err.Error())
+			s.blind = append(s.blind, "firewall rules: "+unread(err))
 			s.partial = true
 		}
 		s.rules = rules
@@ -197,13 +200,24 @@ func collect(ctx context.Context, o Options, sh *shared, at host.Target) (*scene
 	return s, nil
 }
 
+// unread says why rules could not be read, and what is missing for it.
+func unread(err error) string {
+	if errors.Is(err, unix.EPERM) {
+		return "CAP_NET_ADMIN is missing, run it with sudo: " + err.Error()
+	}
+	return err.Error()
+}
+
 // collectNaming reads the namespace's resolv.conf and asks its nameservers, where the
 // file is the namespace's own.
 func (s *scene) collectNaming(ctx context.Context, o Options, sh *shared) {
 	answer, err := o.Host.Answer(ctx, event.Want{Of: event.KindResolver, Netns: s.At.Inode})
 	conf, ok := answer.(*event.Resolver)
-	if err != nil || !ok {
-		s.blind = append(s.blind, fmt.Sprintf("resolv.conf: %v", err))
+	if err == nil && !ok {
+		err = host.ErrGone
+	}
+	if err != nil {
+		s.blind = append(s.blind, "resolv.conf: "+err.Error())
 		return
 	}
 	s.naming = naming{conf: conf, name: o.Name}

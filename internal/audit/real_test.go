@@ -266,3 +266,13 @@ func TestNamespaceThatIsGoneIsBlindNotAnError(t *testing.T) {
 	}
 	obeysSchema(t, &results[0])
 }
+
+func TestNamespaceThatGoesBeforeItsNameserversIsBlind(t *testing.T) {
+	kerneltest.RequireRoot(t)
+	h := host.New(host.Real())
+	s := &scene{Survey: &host.Survey{At: host.Target{Inode: 1, Name: "gone"}}}
+	s.collectNaming(t.Context(), Options{Host: h}, &shared{host: h})
+	if len(s.blind) != 1 || s.blind[0] != "resolv.conf: "+host.ErrGone.Error() {
+		t.Errorf("it tells %q", s.blind)
+	}
+}

@@ -67,6 +67,12 @@ func TestFindingsAreRootsToRead(t *testing.T) {
 			t.Errorf("%v: exit %d, %s", args, code, stderr)
 		}
 	}
+	for _, args := range [][]string{{"fix", "abd1"}, {"fix", "abd1", "--apply"}, {"verify", "abd1"}} {
+		code, _, stderr := call(t, nil, binary, append(args, "--ledger", file)...)
+		if code != exitUsage || !strings.Contains(stderr, `no finding "abd1"`) {
+			t.Errorf("%v: exit %d, %s", args, code, stderr)
+		}
+	}
 	if code, stdout, stderr := call(t, nil, binary, "fix", "abc1", "--ledger", file); code != exitOK || !strings.Contains(stdout, "mtu 1400") {
 		t.Errorf("as root: exit %d, %s", code, stderr)
 	}
@@ -85,4 +91,56 @@ func TestMissingCapabilityIsNamed(t *testing.T) {
 		}
 	}
 	m.holds(filterKey, "1")
+}
+
+// TestAuditNamesTheMissingCapability takes from root what entering a namespace and reading
+// a firewall need: without the one nothing of the namespace can be said, without the other
+// all but the firewall's.
+func TestAuditNamesTheMissingCapability(t *testing.T) {
+	kerneltest.RequireRoot(t)
+	binary, ns := buildAgent(t), kerneltest.Namespace(t)
+	ns.Run(t, "ip", "link", "set", "lo", "up")
+	for _, args := range [][]string{{"check"}, {"probe", "route", "127.0.0.1"}} {
+		words := append([]string{"--bounding-set", "-sys_admin", binary}, args...)
+		code, _, stderr := call(t, nil, "setpriv", append(words, "--netns", ns.Name)...)
+		if code != exitPrivilege || !strings.Contains(stderr, "CAP_SYS_ADMIN") {
+			t.Errorf("%v: exit %d, %s", args, code, stderr)
+		}
+	}
+	code, stdout, stderr := call(t, nil, "setpriv", "--bounding-set", "-net_admin", binary, "check", "--output", "columns", "--netns", ns.Name)
+	if code != exitOK || !strings.Contains(stdout, "firewall rules: CAP_NET_ADMIN is missing") || !strings.Contains(stdout, "ok     rp-filter-strict") ||
+		strings.Contains(stdout, "ok     icmp-dropped-inbound") || !strings.Contains(stdout, " 1 blind") {
+		t.Errorf("without CAP_NET_ADMIN: exit %d, %s%s", code, stdout, stderr)
+	}
+}
+
+// TestAuditGoesOnWhileNamespacesComeAndGo holds that no namespace that goes in the middle
+// ends the audit of the others.
+func TestAuditGoesOnWhileNamespacesComeAndGo(t *testing.T) {
+	kerneltest.RequireRoot(t)
+	binary, stays := buildAgent(t), kerneltest.Namespace(t)
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for range 500 {
+			select {
+			case <-done:
+				return
+			default:
+				name := stays.Name + "-b"
+				_ = exec.Command("ip", "netns", "add", name).Run()
+				_ = exec.Command("ip", "-n", name, "link", "set", "lo", "up").Run()
+				_ = exec.Command("ip", "netns", "del", name).Run()
+			}
+		}
+	}()
+	for range 5 {
+		code, stdout, stderr := call(t, nil, binary, "check", "--all-netns", "--output", "columns")
+		whole := strings.Contains(stdout, "namespace "+stays.Name+"\n") && strings.HasSuffix(stdout, " blind\n")
+		if code != exitOK && code != exitFindings || !whole || strings.Contains(stdout, "nil") {
+			t.Errorf("exit %d, %s%s", code, stdout, stderr)
+		}
+	}
+	close(done)
+	<-ended
 }
