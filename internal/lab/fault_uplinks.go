@@ -25,7 +25,10 @@ func uplinks() []Scenario {
 	hops, gone, equal := fault, fault, fault
 	hops.Name = "uplinks-hops"
 	hops.Summary = "a default route with two hops: what takes the one is lost behind its gateway"
-	hops.build = lossyHop
+	hops.build = lossyHop(false)
+	hops6 := hops
+	hops6.Name, hops6.Summary, hops6.build = "uplinks-hops-ipv6", "the same over IPv6", lossyHop(true)
+	hops6.undone = true // a hop of an IPv6 route is taken out, not the route replaced
 	gone.Name = "uplinks-gone"
 	gone.Summary = "a default route with two hops, whose one gateway is not there"
 	gone.build = goneHop
@@ -43,7 +46,7 @@ func uplinks() []Scenario {
 	ruled.build = bothWork(fork.ruled)
 	dead.Name, dead.Summary = "uplinks-dead-peers", "two default routes of one metric that both work, and servers that are dead"
 	dead.build = deadPeers
-	return []Scenario{hops, gone, equal, share, ranked, ruled, dead}
+	return []Scenario{hops, hops6, gone, equal, share, ranked, ruled, dead}
 }
 
 // dials has a client ask each of some servers, several times a second.
@@ -89,11 +92,13 @@ func (f fork) fails(n *network) stage {
 	}
 }
 
-func lossyHop(n *network) stage {
-	f := buildFork(n, false)
-	f.shared(n)
-	f.lossy(n, f.r1)
-	return f.fails(n)
+func lossyHop(six bool) func(*network) stage {
+	return func(n *network) stage {
+		f := buildFork(n, six)
+		f.shared(n)
+		f.lossy(n, f.r1)
+		return f.fails(n)
+	}
 }
 
 func goneHop(n *network) stage {

@@ -30,7 +30,7 @@ func unseenScenarios() []hidden {
 		{"pmtud-ignored-ipv6 pmtud-ignored-udp pmtud-ignored-udp-ipv6", "it is an option of a program's socket"},
 		{"rp-filter-tunnel", "no route tells what lies behind the tunnel's end: its packets do"},
 		{"firewall-half firewall-half-ipv6 firewall-answers", "a rule against INVALID is good custom; that the other half of a connection goes by another router is not in this one's settings"},
-		{"uplinks-hops uplinks-gone", "a route with several hops is meant to share its load; that a gateway delivers nothing shows in traffic"},
+		{"uplinks-hops uplinks-hops-ipv6 uplinks-gone", "a route with several hops is meant to share its load; that a gateway delivers nothing shows in traffic"},
 		{"martian martian-loopback martian-zero", "a neighbour sends what it should not"},
 		{"ports-exhausted ports-exhausted-ipv6 ports-exhausted-reuse2 ports-running-out bind-pool live-leak",
 			"a small range of ports serves who calls seldom: how many are held shows once programs hold them, and then `check` counts them"},

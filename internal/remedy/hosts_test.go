@@ -59,6 +59,17 @@ link set eth0 addrgenmode none up
 link set r0 addrgenmode none up
 -6 route add default via fd61:f1d3:f4f1:73ae:8be6:c13e:66b:91b4 dev eth0
 `
+	twoUplinks = `link add up1 type veth peer name r1
+link add up2 type veth peer name r2
+addr add 10.183.112.102/24 dev up1
+addr add 10.183.115.136/24 dev up2
+addr add 10.125.95.29/24 dev up1
+addr add 10.125.92.243/24 dev up2
+link set up1 addrgenmode none up
+link set up2 addrgenmode none up
+link set r1 addrgenmode none up
+link set r2 addrgenmode none up
+`
 	walled = `link add eth0 type veth peer name r0
 addr add 10.26.230.59/24 dev eth0
 link set eth0 addrgenmode none up
@@ -79,6 +90,15 @@ func fixables() []fixable {
 		{"strict by both, one gateway", asymmetric + "rp-filter-fault.jsonl",
 			strings.ReplaceAll(uplinks, "route add default via 10.109.249.203 dev c-r2 metric 200\n", "") + "sysctl ipv4/conf/all/rp_filter 1\nsysctl ipv4/conf/c-r2/rp_filter 1",
 			[]string{"conf.c-r2.rp_filter=2"}, []string{"conf.all", "rule add"}, 1},
+
+		// The hop that fails goes, and the route comes back as it was, weights too; of two
+		// equal routes the first comes back as the first.
+		{"one hop of two", asymmetric + "uplinks-gone-fault.jsonl",
+			twoUplinks + "route add default metric 100 nexthop via 10.125.95.30 dev up1 weight 1 nexthop via 10.125.92.244 dev up2 weight 1",
+			[]string{"route replace default via 10.125.92.244 dev up2 table 254 metric 100", "route add default via 10.125.95.30 dev up1 table 254 metric 200"}, nil, 2},
+		{"one of two equal routes", asymmetric + "uplinks-equal-fault.jsonl",
+			twoUplinks + "route add default via 10.183.112.103 dev up1 metric 100 proto dhcp\nroute append default via 10.183.115.137 dev up2 metric 100",
+			[]string{"route del default via 10.183.112.103 dev up1 table 254 metric 100"}, []string{"route replace"}, 2},
 
 		{"sender behind a default route", blackhole + "mtu-sender-fault.jsonl", sender + "route add default via 10.93.73.250 dev eth0",
 			[]string{"route replace 10.93.74.20/32 via 10.93.73.250 dev eth0 mtu 1280", "tcp_mtu_probing=1", "link set dev eth0 mtu 1280"}, []string{"nft"}, 3},
