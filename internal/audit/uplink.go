@@ -71,8 +71,7 @@ func (s *scene) competing(rivals []event.Route) Result {
 	gone, back := op, old
 	gone.Verb, back.Verb = "del", "append"
 	r.Undo = append(r.Undo, s.place.Do(gone, "takes the ranked one away", ""),
-		// Of two equal routes only an append lets the second in, which is for a person.
-		finding.Step{Op: finding.Command{Line: back.Shell()}, Enter: s.place.Enter, Does: "as it was"})
+		s.place.Do(back, "as it was: of two equal routes only an append lets the second in", ""))
 	show := "ip route show table all"
 	if last.IPv6 {
 		show = "ip -6 route show table all"

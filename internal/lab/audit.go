@@ -95,8 +95,9 @@ func (r *run) judgeAudit(lines []audited) {
 		}
 	}
 	named := r.result.Audit != auditNothing
+	_, unlisted := Find(r.Scenario.Name) // a test's own
 	switch {
-	case r.Scenario.Twin() || r.View != r.Scenario.Views[0] || named == (r.Scenario.unseen() == ""):
+	case unlisted != nil || r.Scenario.Twin() || r.View != r.Scenario.Views[0] || named == (r.Scenario.unseen() == ""):
 	case named:
 		r.result.problem("the audit names what is told to show in traffic alone")
 	default:

@@ -51,7 +51,7 @@ func rulesets() []ruleset {
 // the same.
 func (r ruleset) scenario(asymmetric bool) Scenario {
 	s := Scenario{
-		Name: "iptables", Views: []string{r.role}, budget: halfBudget, Trap: finding.AsymmetricRouting, Cause: r.cause,
+		Name: r.like(), Views: []string{r.role}, budget: halfBudget, Trap: finding.AsymmetricRouting, Cause: r.cause,
 		build: func(n *network) stage { return r.stage(n, asymmetric) },
 	}
 	if !asymmetric {
@@ -59,6 +59,19 @@ func (r ruleset) scenario(asymmetric bool) Scenario {
 		s.Risk = r.cause // such a rule beside two uplinks is one
 	}
 	return s
+}
+
+// like names the scenario of the lab that has the same rule by nftables, and so what an
+// audit can see of it.
+func (r ruleset) like() string {
+	switch {
+	case r.cause == rpFilterStrict:
+		return "firewall-rpfilter"
+	case r.role == "client":
+		return "firewall-end"
+	default:
+		return "firewall-half"
+	}
 }
 
 func (r ruleset) stage(n *network, asymmetric bool) stage {
