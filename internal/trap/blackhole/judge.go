@@ -179,6 +179,8 @@ const (
 	holeConfirm = 2500 * time.Millisecond
 	holeRelapse = 5 * time.Second
 	holeSweeps  = 2
+	// fullBefore is how many full segments' worth of bytes may have come in as full ones.
+	fullBefore = 1
 )
 
 // receiver judges a connection that waits for missing bytes. That smaller segments
@@ -195,7 +197,7 @@ func receiver(path *flow.Path, h *flow.Hole) finding.Status {
 		return ""
 	case c.Hole < full || c.Queued >= full:
 		return "" // the missing bytes are no full segment, or large ones came in
-	case c.Queued == 0: // without SACK that is not known: time must tell
+	case c.Queued == 0, overwritten(&h.First): // without SACK that is not known: time must tell
 		return agedUnknown(h)
 	case !largeBefore(&h.First):
 		return aged(h.Age())
@@ -242,6 +244,14 @@ func largeBefore(c *event.Connection) bool {
 	default:
 		return 10*c.ReceiveMSS >= 9*c.MSS
 	}
+}
+
+// overwritten tells whether nobody knows how large the segments before the hole were.
+// The kernel's guess follows the last two segments where they are alike, on 6.18 those
+// behind the hole as well: a short tail that comes in twice (RFC 8985's probe is such a
+// copy) leaves no trace of the full segments that came in before it.
+func overwritten(c *event.Connection) bool {
+	return c.ReceiveMSS == c.Queued && c.BytesReceived >= fullBefore*uint64(c.MSS)
 }
 
 // mismatched tells whether the path leads through a tunnel of this host that promises

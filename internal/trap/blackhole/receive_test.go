@@ -75,6 +75,21 @@ func TestNearlyFullSegmentBehindTheHoleProvesNothing(t *testing.T) {
 	}
 }
 
+func TestTailThatCameInTwiceSaysNothingOfWhatCameBefore(t *testing.T) {
+	tail := waits(func(c *event.Connection) {
+		c.BytesReceived, c.Queued, c.ReceiveMSS = 18*1448, 1048, 1048
+	})
+	desk := traptest.New(New())
+	desk.Feed(path(second, nil), holes(2*second, tail), holes(3*second, tail), holes(4*second, tail))
+	if len(desk.Sightings) > 0 {
+		t.Errorf("loss of the last full segments is taken for a black hole: %+v", desk.Sightings)
+	}
+	desk.Feed(holes(5*second, tail))
+	if seen, ok := desk.Last(DropsLargeInbound); !ok || seen.Status != finding.Suspected {
+		t.Errorf("a hole that stays for 3 s is seen as %+v", seen)
+	}
+}
+
 func TestPiecesBeforeTheHoleDoNotHideFullSegmentsInIt(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(*event.Connection)
