@@ -94,6 +94,28 @@ func TestPiecesThatPassDoNotClearFullSegments(t *testing.T) {
 	}
 }
 
+func TestWhatAnotherConnectionHasSACKedGotThrough(t *testing.T) {
+	row := func(sacked, bytes uint32) event.Connection {
+		return bulk("50000", func(c *event.Connection) {
+			c.Sacked, c.SackedBytes, c.BytesAcked, c.Delivered = sacked, bytes, 18, 2+sacked
+		})
+	}
+	for name, test := range map[string]struct {
+		before, after event.Connection
+		want          bool
+	}{
+		"full segments":             {row(0, 0), row(4, 4*1448), true},
+		"a short one":               {row(0, 0), row(1, 300), false},
+		"full ones, but long since": {row(4, 4*1448), row(4, 4*1448), false},
+	} {
+		stalled := bulk("40000", nil)
+		path := pathOf(t, resend(2*second, 2, stalled), swept(2*second, stalled, test.before), swept(3*second, stalled, test.after))
+		if s, _ := path.Stalls.Get(Tuple{stalled.Local, stalled.Peer}); s.Large != test.want {
+			t.Errorf("%s: large %v", name, s.Large)
+		}
+	}
+}
+
 func TestResendIsMissedOnlyAfterSmallPacketsPassed(t *testing.T) {
 	stalled, other := bulk("40000", nil), bulk("50001", nil)
 	again := func(at event.Time, timeouts uint32) *event.Retransmit { return resend(at, timeouts, stalled) }

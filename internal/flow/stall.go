@@ -240,6 +240,9 @@ func (p *Path) takeConnection(c *event.Connection, at event.Time) {
 		s.follow(c, at)
 		return
 	}
+	if known {
+		p.sacked(c, &before, at)
+	}
 	switch {
 	case c.State == event.TCPSynSent:
 		if c.Retransmits > 0 {
@@ -268,6 +271,15 @@ func (p *Path) receive(c, before *event.Connection, at event.Time) {
 	}
 	if float64(c.ReceiveMSS) >= fullShare*float64(c.MSS) {
 		p.Inward = Sign{at, fmt.Sprintf("segments of %d bytes come in from %s", c.ReceiveMSS+c.Overhead, p.Key.Peer)}
+	}
+}
+
+// sacked learns from what was SACKed between two sweeps on a connection that does not
+// time out: its segments got through then, although the bytes do not count as
+// acknowledged before the hole is filled.
+func (p *Path) sacked(c, before *event.Connection, at event.Time) {
+	if c.Sacked > before.Sacked && c.SackedBytes > before.SackedBytes {
+		p.pass(p.sizeOf(c, uint64(c.SackedBytes-before.SackedBytes), c.Sacked-before.Sacked), at)
 	}
 }
 

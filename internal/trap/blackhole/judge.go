@@ -15,12 +15,13 @@ import (
 // Time-outs of one segment that make a verdict. With 15% random loss a segment is
 // lost five times in a row, as a confirmation asks for, once in 13,000; a size that
 // the path has carried before asks for more: two losses more of the one segment, or so
-// many lost packets of its size in a row that 30% random loss makes them once in 15,000.
+// many packets of its size without an answer in a row that 30% random loss both ways, of
+// them or of their SACKs, makes them once in 3,000.
 const (
 	suspectTimeouts = 2
 	confirmTimeouts = 3
 	relapseTimeouts = 5
-	relapseLosses   = 8
+	relapseLosses   = 12
 )
 
 // suspectAfter is how long a segment must wait for a suspicion that rests on time-outs
