@@ -138,6 +138,27 @@ func TestSteadyGrowthIsForecastBeforeTheFirstFailure(t *testing.T) {
 	}
 }
 
+func TestExhaustedBindPoolTakesTheForecastsPlace(t *testing.T) {
+	for name, from := range map[string]netip.Addr{"its address": client, "any address": netip.IPv4Unspecified()} {
+		t.Run(name, func(t *testing.T) {
+			desk := traptest.New(New())
+			grow(desk, 100, 4)
+			bind := failure(4*second+second/2, event.PortBind, 3)
+			bind.Source = from
+			desk.Feed(bind)
+			forecasts := len(desk.Sightings)
+			desk.Feed(pressure(5*second, 500, 500), settings(5*second), use(5*second, 500, 1))
+			connects := lane{key: laneKey{ns, client, server}}
+			if _, mended := desk.Mended[connects.cell(RunningOut)]; !mended {
+				t.Errorf("mended %v", desk.Mended)
+			}
+			if len(desk.Sightings) != forecasts {
+				t.Errorf("saw more: %+v", desk.Sightings[forecasts:])
+			}
+		})
+	}
+}
+
 func TestInnocentUseStaysSilent(t *testing.T) {
 	cases := map[string]func(*traptest.Desk){
 		"a rate that levels out": func(d *traptest.Desk) { grow(d, 12, 50) },

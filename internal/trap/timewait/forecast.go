@@ -5,6 +5,7 @@ package timewait
 
 import (
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/trapbpf/trapbpf/internal/trap"
@@ -46,6 +47,10 @@ func (l *lane) forecast(now event.Time, desk trap.Desk) bool {
 	switch {
 	case p.alarming() && l.cause != "" && desk.Open(l.cell(l.cause)):
 		// what was forecast has come: the failure's finding tells it
+	case p.alarming() && l.bound(desk):
+		if desk.Open(key) {
+			desk.Mend(key, now, "bind() takes this range from every destination, and finds it used up: that finding tells the rest")
+		}
 	case p.alarming():
 		l.left = p.left
 		desk.See(trap.Sighting{
@@ -58,6 +63,19 @@ func (l *lane) forecast(now event.Time, desk trap.Desk) bool {
 		desk.Mend(key, now, fmt.Sprintf("%.0f%% of the range is taken, and it is not filling", 100*p.share))
 	}
 	return p.alarming()
+}
+
+// bound tells whether the finding is open that bind() has used up the range of the
+// lane's source: then its destinations are victims of one fault, and no port is left
+// that could run out.
+func (l *lane) bound(desk trap.Desk) bool {
+	for _, from := range []netip.Addr{l.key.source, netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
+		pool := lane{key: laneKey{netns: l.key.netns, source: from}, op: event.PortBind}
+		if desk.Open(pool.cell(BindPool)) {
+			return true
+		}
+	}
+	return false
 }
 
 // projection is where a lane stands and where it goes.
