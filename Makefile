@@ -32,7 +32,7 @@ export TRAPBPF_MUST_PRIVILEGED ?= $(CAN_ALL)
 TALLY := $(GO) run ./internal/tally $(if $(filter 1,$(TRAPBPF_MUST_PRIVILEGED)),-noskip)
 # Privileged tests of different packages wait for each other; the limit covers the
 # waiting, too. Tests side by side wait for timers, not for processors.
-TEST := $(GO) test -count=1 -timeout=40m -parallel=4
+TEST := $(GO) test -count=1 -timeout=40m -parallel=6
 FUZZTIME ?= 20s
 OUT ?= bin/trapbpf
 

@@ -45,6 +45,7 @@ func TestRealResolversAndGlibcEndToEnd(t *testing.T) {
 	for name, start := range map[string]func(testing.TB, *space) *daemon{"dnsmasq": startDnsmasq, "unbound": startUnbound} {
 		for _, f := range faults {
 			t.Run(f.name+"-"+name, func(t *testing.T) {
+				t.Parallel()
 				r := reality{t, start}
 				playScenario(t, binary, Scenario{
 					Name: "glibc-" + f.name, Summary: f.summary, Trap: finding.DNSCaching, Cause: f.cause, Views: []string{"client"}, budget: nameBudget,
@@ -54,6 +55,7 @@ func TestRealResolversAndGlibcEndToEnd(t *testing.T) {
 		}
 	}
 	t.Run("translated", func(t *testing.T) {
+		t.Parallel()
 		r := reality{t: t}
 		playScenario(t, binary, Scenario{
 			Name: "glibc-translated", Summary: "questions are led to another resolver", TwinOf: "dns-silent", Views: []string{"client"},
