@@ -6,6 +6,7 @@ package verify
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"slices"
@@ -108,12 +109,24 @@ func (j *job) stale() (Verdict, error) {
 	}
 	j.says("no connection to the old address %s is open", d.StaleIP)
 	p := j.Finding.Process
-	if p.PID != 0 && commOf(p.PID) == p.Name {
+	if p.PID != 0 && runs(p.PID, p.Name, p.Executable) {
 		j.says("%s (pid %d) still runs: whether it keeps the address shows with its next connection", p.Name, p.PID)
 		return Unverified, nil
 	}
 	j.says("%s (pid %d) runs no more", p.Name, p.PID)
 	return Mended, nil
+}
+
+// runs tells whether a finding's process is still there. It is known by its executable,
+// replaced on disk or not: its name is its first thread's, which a program may change at
+// any time. By that it is known where the executable was not, or may not be looked at.
+func runs(pid uint32, name, executable string) bool {
+	const replaced = " (deleted)"
+	path, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	if executable == "" || errors.Is(err, fs.ErrPermission) {
+		return commOf(pid) == name
+	}
+	return err == nil && strings.TrimSuffix(path, replaced) == strings.TrimSuffix(executable, replaced)
 }
 
 // commOf gives the name of a process, "" where it is gone.
