@@ -39,9 +39,9 @@ int tb_icmp_received6_probe(struct pt_regs *ctx)
  * Where functions cannot be hooked, an error is met where its packet buffer ends: ICMP
  * is done with it then, and has taken off its header, so that the data lies behind
  * where the transport header begins. A packet that a firewall drops has lost no header
- * but IP's, and one that a device has sent has all of them again. A fast stream's
- * segments and their acknowledgements do not come by either tracepoint; per-packet ones
- * like netif_receive_skb cost it two percent of its speed.
+ * but IP's, and one that a device has sent has all of them again. Of a fast TCP stream
+ * half of the packets still come by consume_skb (6.18, one stream over a virtual cable),
+ * where netif_receive_skb and net_dev_queue each met all of them.
  */
 static __always_inline int tb_freed(struct sk_buff *skb)
 {
