@@ -31,13 +31,7 @@ func buildAgent(t *testing.T) string {
 	if err := os.Chmod(folder, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	binary := filepath.Join(folder, "trapbpf")
-	build := exec.Command("go", "build", "-o", binary, "github.com/trapbpf/trapbpf/cmd/trapbpf")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the agent: %v\n%s", err, out)
-	}
-	return binary
+	return kerneltest.BuildAgent(t, folder)
 }
 
 // call runs the binary to its end.

@@ -20,13 +20,7 @@ import (
 // program builds the agent as it is shipped, and gives its path.
 func program(t *testing.T) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "trapbpf")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, "../../cmd/trapbpf")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the agent: %v\n%s", err, out)
-	}
-	return binary
+	return kerneltest.BuildAgent(t, t.TempDir(), "-trimpath", "-ldflags", "-s -w")
 }
 
 // agent is `trapbpf run` as a process of its own.

@@ -7,8 +7,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -167,11 +165,5 @@ func buildAgent(t testing.TB) string {
 	if binary := os.Getenv("TRAPBPF_BIN"); binary != "" {
 		return binary
 	}
-	binary := filepath.Join(t.TempDir(), "trapbpf")
-	build := exec.Command("go", "build", "-o", binary, "github.com/trapbpf/trapbpf/cmd/trapbpf")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the agent: %v\n%s", err, out)
-	}
-	return binary
+	return kerneltest.BuildAgent(t, t.TempDir())
 }
